@@ -1,0 +1,1 @@
+"""The billing core: what usage means, what it costs, and the documents that say so."""
