@@ -1,0 +1,1 @@
+"""Plugs: translators between the outside and the ports of the core."""

@@ -1,0 +1,1 @@
+"""Outgoing webhooks: signatures, a guard against private networks, and one delivery attempt."""
