@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 from uuid import UUID
 
 
@@ -84,6 +84,7 @@ class EventFilter:
     timestamp_to: datetime | None = None
 
 
+@runtime_checkable
 class EventStore(Protocol):
     """Reads of the durable, deduplicated event log with its exact rollups.
 

@@ -1,0 +1,156 @@
+"""What can be done with customers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from billing_core.domain.errors import Invalid, NotFound
+from billing_core.services import billing_dates, subscription_end, taxes
+from billing_core.services.shapes import customers as shapes
+from billing_core.store import customers, subscriptions
+from billing_core.store import organizations as organization_store
+from billing_core.store.tables import BillingEntity, Customer, CustomerMetadata
+from billing_core.store.unit import Unit
+from billing_core.wire.customers import CustomerIn, MetadataIn
+from billing_core.wire.pages import Page
+
+OWNER = "customer"
+MAX_METADATA = 5
+NESTED = frozenset(
+    {
+        "billing_entity_code",
+        "shipping_address",
+        "billing_configuration",
+        "metadata",
+        "tax_codes",
+        "integration_customers",
+        "account_type",
+        "finalize_zero_amount_invoice",
+        "skip_invoice_custom_sections",
+    }
+)
+DATE_SETTINGS = frozenset(
+    {
+        "invoice_grace_period",
+        "subscription_invoice_issuing_date_anchor",
+        "subscription_invoice_issuing_date_adjustment",
+        "net_payment_term",
+    }
+)
+
+
+async def upsert(unit: Unit, data: CustomerIn) -> Customer:
+    """Create or update by external id, and promise the webhook in the same transaction."""
+    customer = await customers.by_external_id(unit, data.external_id)
+    created = customer is None
+    if customer is None:
+        customer = await new(unit, data.external_id, data.billing_entity_code)
+    before = billing_dates.rules_of(customer)
+    zone_before = customer.applicable_timezone
+    for name, value in data.given(leave_out=NESTED).items():
+        setattr(customer, name, value)
+    _apply_nested(customer, data)
+    if data.metadata is not None:
+        _replace_metadata(unit, customer, data.metadata)
+    customer.updated_at = unit.now
+    await unit.flush()
+    if data.tax_codes is not None:
+        await taxes.assign(unit, OWNER, customer.id, data.tax_codes)
+    if not created:
+        await billing_dates.settings_changed(unit, customer, before)
+        if customer.applicable_timezone != zone_before:
+            await billing_dates.zone_changed(unit, customer)
+    topic = "customer.created" if created else "customer.updated"
+    unit.emit(topic, "customer", shapes.out(customer).model_dump())
+    return customer
+
+
+async def new(unit: Unit, external_id: str, entity_code: str | None = None) -> Customer:
+    """Add a bare customer; its number counts inside the organization."""
+    entity = await _entity(unit, entity_code)
+    organization = await organization_store.lock_organization(unit)
+    organization.customer_sequence += 1
+    number = organization.customer_sequence
+    customer = Customer(
+        org_id=unit.org_id,
+        created_at=unit.now,
+        updated_at=unit.now,
+        external_id=external_id,
+        billing_entity_id=entity.id,
+        sequential_id=number,
+        slug=f"{entity.document_number_prefix}-{number:03d}",
+    )
+    customer.entity, customer.notes = entity, []
+    customers.add(unit, customer)
+    await unit.flush()
+    return customer
+
+
+async def get(unit: Unit, external_id: str) -> Customer:
+    """Return one customer, or refuse."""
+    customer = await customers.by_external_id(unit, external_id)
+    if customer is None:
+        raise NotFound("customer")
+    return customer
+
+
+async def page(unit: Unit, filters: Mapping[str, Any], wanted: Page) -> tuple[list[Customer], int]:
+    """List customers; an unknown billing entity code is a 404."""
+    for code in filters.get("billing_entity_codes[]") or []:
+        await _entity(unit, code)
+    return await customers.page(unit, filters, wanted)
+
+
+async def delete(unit: Unit, external_id: str) -> Customer:
+    """Delete a customer: its subscriptions end first, documents stay."""
+    customer = await customers.lock(unit, (await get(unit, external_id)).id)
+    for subscription in await subscriptions.living_of_customer(unit, customer.id):
+        await subscription_end.end(unit, subscription)
+    customer.deleted_at = unit.now
+    return customer
+
+
+def _apply_nested(customer: Customer, data: CustomerIn) -> None:
+    if data.account_type is not None:
+        customer.account_type = data.account_type
+    if data.skip_invoice_custom_sections is not None:
+        customer.skip_invoice_custom_sections = data.skip_invoice_custom_sections
+    if "finalize_zero_amount_invoice" in data.model_fields_set:
+        customer.finalize_zero_amount_invoice = data.finalize_zero_amount_invoice or "inherit"
+    if data.shipping_address is not None:
+        customer.shipping_address = {**customer.shipping_address, **data.shipping_address.given()}
+    if data.billing_configuration is not None:
+        synced = frozenset({"sync", "sync_with_provider"})
+        for name, value in data.billing_configuration.given(leave_out=synced).items():
+            setattr(customer, name, value)
+
+
+def _replace_metadata(unit: Unit, customer: Customer, wanted: list[MetadataIn]) -> None:
+    if len(wanted) > MAX_METADATA:
+        raise Invalid.field("metadata", "invalid_count")
+    if len({entry.key for entry in wanted}) != len(wanted):
+        raise Invalid.field("metadata", "value_already_exist")
+    known = {note.id: note for note in customer.notes}
+    kept: list[CustomerMetadata] = []
+    for entry in wanted:
+        note = known.get(entry.id) if entry.id else None
+        if note is None:
+            note = CustomerMetadata(
+                org_id=unit.org_id,
+                created_at=unit.now,
+                customer_id=customer.id,
+                key=entry.key,
+                value=entry.value,
+            )
+        note.key, note.value = entry.key, entry.value
+        note.display_in_invoice = bool(entry.display_in_invoice)
+        kept.append(note)
+    customer.notes = kept
+
+
+async def _entity(unit: Unit, code: str | None) -> BillingEntity:
+    if code is None:
+        return await organization_store.default_entity(unit)
+    entity = await organization_store.entity_by_code(unit, code)
+    if entity is None:
+        raise NotFound("billing_entity")
+    return entity

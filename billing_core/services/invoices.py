@@ -1,0 +1,203 @@
+"""What can be done with invoices and fees."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from billing_core.domain.errors import Invalid, NotAllowed, NotFound
+from billing_core.domain.states import (
+    check_invoice_dispute,
+    check_invoice_transition,
+    check_invoice_update,
+)
+from billing_core.ports import EventStore
+from billing_core.services import finalization, invoice_build
+from billing_core.store import customers, invoices
+from billing_core.store.tables import Fee, Invoice, InvoiceMetadata, InvoiceSubscription
+from billing_core.store.unit import Unit
+from billing_core.wire.fees import FeeChange
+from billing_core.wire.invoices import InvoiceChange, InvoiceMetadataIn
+from billing_core.wire.pages import Page
+
+MAX_METADATA = 5
+FEE_INSTANTS = {"succeeded": "succeeded_at", "failed": "failed_at", "refunded": "refunded_at"}
+
+
+async def get(unit: Unit, invoice_id: UUID) -> Invoice:
+    """Return an invoice that clients may see, or refuse."""
+    invoice = await invoices.visible(unit, invoice_id)
+    if invoice is None:
+        raise NotFound("invoice")
+    return invoice
+
+
+async def parts(unit: Unit, invoice: Invoice) -> tuple[list[InvoiceSubscription], list[Fee]]:
+    """Return an invoice's lines and fees."""
+    return await invoices.lines(unit, invoice.id), await invoices.fees(unit, invoice.id)
+
+
+async def page(unit: Unit, filters: Mapping[str, Any], wanted: Page) -> tuple[list[Invoice], int]:
+    """List invoices, newest first."""
+    return await invoices.page(unit, filters, wanted)
+
+
+async def of_customer(
+    unit: Unit, external_customer_id: str, filters: Mapping[str, Any], wanted: Page
+) -> tuple[list[Invoice], int]:
+    """List a customer's invoices; an unknown customer is a 404."""
+    if await customers.by_external_id(unit, external_customer_id) is None:
+        raise NotFound("customer")
+    return await page(unit, {**filters, "external_customer_id": external_customer_id}, wanted)
+
+
+async def update(unit: Unit, invoice_id: UUID, data: InvoiceChange) -> Invoice:
+    """Change payment status or metadata (`docs/rules/money.md` 1.7.6, 1.7.7).
+
+    The payment status is a note only: what was paid is the sum of payments.
+    """
+    invoice = await _locked(unit, invoice_id)
+    check_invoice_update(
+        invoice.status,  # type: ignore[arg-type]
+        metadata=data.metadata is not None,
+        payment_status=data.payment_status is not None,
+    )
+    if data.metadata is not None:
+        _replace_metadata(unit, invoice, data.metadata)
+    invoice.updated_at = unit.now
+    if data.payment_status is not None and data.payment_status != invoice.payment_status:
+        invoice.payment_status = data.payment_status
+        if data.payment_status == "succeeded":
+            invoice.payment_overdue = False
+        await unit.flush()
+        await finalization.announce(unit, invoice, "invoice.payment_status_updated")
+    await unit.flush()
+    return invoice
+
+
+async def finalize(unit: Unit, events: EventStore, invoice_id: UUID) -> Invoice:
+    """Finalize a draft now; anything else is a 404 (`docs/rules/money.md` 1.7.1)."""
+    invoice = await invoice_build.finalize_draft(unit, events, invoice_id)
+    if invoice is None:
+        raise NotFound("invoice")
+    return invoice
+
+
+async def refresh(unit: Unit, events: EventStore, invoice_id: UUID) -> Invoice:
+    """Recompute a draft with what is known now; others are answered unchanged."""
+    invoice = await _locked(unit, invoice_id)
+    if invoice.status == "draft":
+        await invoice_build.refresh(unit, events, invoice)
+    return invoice
+
+
+async def void(unit: Unit, invoice_id: UUID, options: Mapping[str, Any]) -> Invoice:
+    """Cancel a finalized invoice; it keeps its number (`docs/rules/money.md` 1.8.1)."""
+    invoice = await _locked(unit, invoice_id)
+    if options.get("generate_credit_note"):
+        raise Invalid.field("generate_credit_note", "unsupported_value")
+    check_invoice_transition(invoice.status, "voided")  # type: ignore[arg-type]
+    invoice.status = "voided"
+    invoice.voided_at = unit.now
+    invoice.updated_at = unit.now
+    invoice.payment_overdue = False
+    await unit.flush()
+    await finalization.announce(unit, invoice, "invoice.voided")
+    unit.promise(finalization.PDF_TOPIC, {"invoice_id": str(invoice.id)})
+    return invoice
+
+
+async def delete(unit: Unit, invoice_id: UUID) -> Invoice:
+    """Remove a draft (`docs/rules/money.md` 1.7.2)."""
+    invoice = await _locked(unit, invoice_id)
+    if invoice.status != "draft":
+        raise NotAllowed("not_deletable")
+    invoice.status = "deleted"
+    invoice.updated_at = unit.now
+    await unit.flush()
+    await finalization.announce(unit, invoice, "invoice.deleted")
+    return invoice
+
+
+async def lose_dispute(unit: Unit, invoice_id: UUID) -> Invoice:
+    """Note that a payment dispute was lost; the first instant stays (money.md 1.8.4)."""
+    invoice = await _locked(unit, invoice_id)
+    check_invoice_dispute(invoice.status)  # type: ignore[arg-type]
+    invoice.payment_dispute_lost_at = invoice.payment_dispute_lost_at or unit.now
+    invoice.payment_overdue = False
+    invoice.updated_at = unit.now
+    await unit.flush()
+    await finalization.announce(unit, invoice, "invoice.payment_dispute_lost")
+    return invoice
+
+
+async def download(unit: Unit, invoice_id: UUID) -> Invoice:
+    """Return a finalized invoice; where its PDF is missing, promise it (money.md 1.8.5)."""
+    invoice = await invoices.visible(unit, invoice_id, "finalized")
+    if invoice is None:
+        raise NotFound("invoice")
+    if invoice.file_id is None:
+        unit.promise(finalization.PDF_TOPIC, {"invoice_id": str(invoice.id)})
+    return invoice
+
+
+async def fees_page(unit: Unit, filters: Mapping[str, Any], wanted: Page) -> tuple[list[Fee], int]:
+    """List fees, newest first."""
+    return await invoices.fees_page(unit, filters, wanted)
+
+
+async def fee(unit: Unit, fee_id: UUID) -> Fee:
+    """Return a fee, or refuse."""
+    found = await invoices.fee(unit, fee_id)
+    if found is None:
+        raise NotFound("fee")
+    return found
+
+
+async def update_fee(unit: Unit, fee_id: UUID, data: FeeChange) -> Fee:
+    """Set the payment status of a fee that stands on no invoice (metering.md 3.16)."""
+    found = await fee(unit, fee_id)
+    if found.invoice_id is not None:
+        raise NotAllowed("invoiced_fee")
+    found.payment_status = data.payment_status
+    for status, column in FEE_INSTANTS.items():
+        setattr(found, column, unit.now if status == data.payment_status else None)
+    found.updated_at = unit.now
+    return found
+
+
+async def delete_fee(unit: Unit, fee_id: UUID) -> Fee:
+    """Delete a fee that stands on no invoice."""
+    found = await fee(unit, fee_id)
+    if found.invoice_id is not None:
+        raise NotAllowed("invoiced_fee")
+    found.deleted_at = unit.now
+    return found
+
+
+async def _locked(unit: Unit, invoice_id: UUID) -> Invoice:
+    invoice = await invoices.lock(unit, invoice_id)
+    if invoice is None or invoice.status not in invoices.VISIBLE:
+        raise NotFound("invoice")
+    return invoice
+
+
+def _replace_metadata(unit: Unit, invoice: Invoice, wanted: list[InvoiceMetadataIn]) -> None:
+    if len(wanted) > MAX_METADATA:
+        raise Invalid.field("metadata", "invalid_count")
+    if len({entry.key for entry in wanted}) != len(wanted):
+        raise Invalid.field("metadata", "value_already_exist")
+    known = {note.id: note for note in invoice.notes}
+    kept: list[InvoiceMetadata] = []
+    for entry in wanted:
+        note = known.get(entry.id) if entry.id else None
+        if note is None:
+            note = InvoiceMetadata(
+                org_id=unit.org_id,
+                created_at=unit.now,
+                invoice_id=invoice.id,
+                key=entry.key,
+                value=entry.value,
+            )
+        note.key, note.value = entry.key, entry.value
+        kept.append(note)
+    invoice.notes = kept

@@ -1,0 +1,55 @@
+"""When a subscription is due: its next billing day, as a local date and as an instant."""
+
+from datetime import date, timedelta
+
+from billing_core.domain.calendar import local_date, next_billing_day, start_of_day
+from billing_core.services.shapes.subscriptions import times_of
+from billing_core.store import subscriptions
+from billing_core.store.tables import Subscription
+from billing_core.store.unit import Unit
+
+ONE_DAY = timedelta(days=1)
+
+
+def set_next(subscription: Subscription, after: date) -> None:
+    """Make the first billing day strictly after a local day the next one."""
+    times = times_of(subscription)
+    subscription.next_billing_on = next_billing_day(times, after)
+    subscription.next_billing_at = start_of_day(subscription.next_billing_on, times.tz)
+
+
+def start(subscription: Subscription) -> None:
+    """Schedule the first billing: never on the day the subscription started (3.5)."""
+    times = times_of(subscription)
+    set_next(subscription, local_date(times.started_at, times.tz))
+
+
+def stop(subscription: Subscription) -> None:
+    """Take an ended subscription off the biller's list."""
+    subscription.next_billing_on = None
+    subscription.next_billing_at = None
+
+
+async def jump(unit: Unit) -> None:
+    """Follow a test clock that was set: billing days that were jumped over did not happen.
+
+    Real time never jumps: there a missed tick is caught up, whatever the delay (ADR 0013). A clock
+    set back makes past days due again, unless they were billed.
+    """
+    for subscription in await subscriptions.active(unit):
+        times = times_of(subscription)
+        today = local_date(unit.now, times.tz)
+        after = max(today - ONE_DAY, local_date(times.started_at, times.tz))
+        billed = await subscriptions.billed_days(unit, subscription.id, after)
+        set_next(subscription, after)
+        while subscription.next_billing_on in billed:
+            set_next(subscription, subscription.next_billing_on)
+
+
+async def zone_changed(unit: Unit, subscription: Subscription) -> None:
+    """Recompute the due instant after the customer moved to another zone."""
+    if subscription.next_billing_on is None:
+        return
+    _ = unit
+    tz = times_of(subscription).tz
+    subscription.next_billing_at = start_of_day(subscription.next_billing_on, tz)

@@ -1,0 +1,1 @@
+"""From rows to wire shapes: what an object looks like, wherever it is shown."""

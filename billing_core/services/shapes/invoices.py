@@ -1,0 +1,111 @@
+"""What an invoice and its fees look like."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from billing_core.domain.money import exponent
+from billing_core.services.shapes import customers, subscriptions
+from billing_core.store.tables import Fee, Invoice, InvoiceSubscription
+from billing_core.store.unit import Unit
+from billing_core.wire.dates import last_instant
+from billing_core.wire.fees import FeeItemOut, FeeOut
+from billing_core.wire.invoices import BillingPeriodOut, InvoiceFullOut, InvoiceOut
+
+
+def out(invoice: Invoice, file_url: str | None) -> InvoiceOut:
+    """Return the wire model of a list."""
+    return InvoiceOut.of(invoice, **_parts(invoice, file_url))
+
+
+def full(
+    unit: Unit,
+    invoice: Invoice,
+    lines: Sequence[InvoiceSubscription],
+    fees: Sequence[Fee],
+    file_url: str | None,
+) -> InvoiceFullOut:
+    """Return the wire model with fees, subscriptions and periods."""
+    return InvoiceFullOut.of(
+        invoice,
+        **_parts(invoice, file_url),
+        billing_periods=[_period(line) for line in lines],
+        credits=[],
+        fees=[fee(row) for row in fees],
+        subscriptions=[subscriptions.out(line.subscription, unit.now) for line in lines],
+        error_details=[],
+    )
+
+
+def fee(row: Fee) -> FeeOut:
+    """Return the wire model of a fee; `precise_*` amounts are major units (metering.md 3.17)."""
+    digits = exponent(row.amount_currency)
+    coupons = row.precise_coupons_amount_cents
+    precise_total = row.precise_amount_cents - coupons + row.taxes_precise_amount_cents
+    return FeeOut.of(
+        row,
+        lago_charge_filter_id=None,
+        lago_fixed_charge_id=None,
+        lago_true_up_fee_id=None,
+        lago_true_up_parent_fee_id=None,
+        external_customer_id=row.customer.external_id,
+        item=FeeItemOut.model_validate(row.item),
+        precise_amount=_major(row.precise_amount_cents, digits),
+        precise_total_amount=_major(precise_total, digits),
+        taxes_precise_amount=_major(row.taxes_precise_amount_cents, digits),
+        total_amount_cents=row.amount_cents + row.taxes_amount_cents,
+        total_amount_currency=row.amount_currency,
+        sub_total_excluding_taxes_amount_cents=row.amount_cents - int(coupons),
+        sub_total_excluding_taxes_precise_amount_cents=row.amount_cents - coupons,
+        description=row.item.get("description"),
+        self_billed=False,
+        pricing_unit_details=None,
+        presentation_breakdowns=[],
+        from_date=row.from_datetime,
+        to_date=row.to_datetime and last_instant(row.to_datetime),
+        applied_taxes=row.applied_taxes,
+    )
+
+
+def _parts(invoice: Invoice, file_url: str | None) -> dict[str, Any]:
+    due = 0 if invoice.status == "voided" else _unpaid(invoice)
+    return {
+        "billing_entity_code": invoice.entity.code,
+        "total_due_amount_cents": due,
+        "file_url": file_url,
+        "xml_url": None,
+        "web_url": None,
+        "purchase_order_number": None,
+        "customer": customers.out(invoice.customer),
+        "metadata": invoice.notes,
+        "applied_taxes": invoice.applied_taxes,
+        "applied_invoice_custom_sections": [],
+        "applied_usage_thresholds": [],
+    }
+
+
+def _unpaid(invoice: Invoice) -> int:
+    return invoice.total_amount_cents - invoice.total_paid_amount_cents
+
+
+def _period(line: InvoiceSubscription) -> BillingPeriodOut:
+    ends = {
+        name: value and last_instant(value)
+        for name, value in (
+            ("charges_to_datetime", line.charges_to_datetime),
+            ("fixed_charges_to_datetime", line.fixed_charges_to_datetime),
+        )
+    }
+    return BillingPeriodOut.of(
+        line,
+        lago_subscription_id=line.subscription_id,
+        external_subscription_id=line.subscription.external_id,
+        lago_plan_id=line.subscription.plan_id,
+        subscription_from_datetime=line.from_datetime,
+        subscription_to_datetime=last_instant(line.to_datetime),
+        **ends,
+    )
+
+
+def _major(minor: Decimal, digits: int) -> Decimal:
+    return minor.scaleb(-digits)

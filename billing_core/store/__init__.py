@@ -1,0 +1,1 @@
+"""The memory: tables, queries, the unit of work and the outbox."""

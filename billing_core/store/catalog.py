@@ -1,0 +1,164 @@
+"""Queries about what can be sold: metrics, plans, charges and taxes."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+from uuid import UUID
+
+from sqlalchemy import delete, select
+
+from billing_core.store.pages import page_of
+from billing_core.store.tables import (
+    BillableMetric,
+    Charge,
+    Plan,
+    Subscription,
+    Tax,
+    TaxAssignment,
+)
+from billing_core.store.unit import Unit
+from billing_core.wire.pages import Page
+
+Coded = TypeVar("Coded", BillableMetric, Tax)
+
+
+async def metric_by_code(unit: Unit, code: str) -> BillableMetric | None:
+    """Find a live metric by code."""
+    return await _by_code(unit, BillableMetric, code)
+
+
+async def metric_by_id(unit: Unit, metric_id: UUID) -> BillableMetric | None:
+    """Find a live metric by id."""
+    return await unit.session.scalar(
+        select(BillableMetric).where(
+            BillableMetric.id == metric_id, BillableMetric.deleted_at.is_(None)
+        )
+    )
+
+
+async def metrics_page(unit: Unit, page: Page) -> tuple[list[BillableMetric], int]:
+    """List live metrics, newest first."""
+    query = select(BillableMetric).where(BillableMetric.deleted_at.is_(None))
+    return await page_of(
+        unit, query, page, BillableMetric.created_at.desc(), BillableMetric.id.desc()
+    )
+
+
+async def metric_is_used(unit: Unit, metric_id: UUID) -> bool:
+    """Tell whether a live plan prices the metric."""
+    found = await unit.session.scalar(
+        select(Charge.id)
+        .where(Charge.billable_metric_id == metric_id, Charge.deleted_at.is_(None))
+        .limit(1)
+    )
+    return found is not None
+
+
+async def charges_of_metric(unit: Unit, metric_id: UUID) -> list[Charge]:
+    """Return the live charges on a metric, in whatever plan."""
+    rows = await unit.session.scalars(
+        select(Charge).where(Charge.billable_metric_id == metric_id, Charge.deleted_at.is_(None))
+    )
+    return list(rows)
+
+
+async def plan_by_code(unit: Unit, code: str) -> Plan | None:
+    """Find a live plan that is not somebody's override."""
+    return await unit.session.scalar(
+        select(Plan).where(Plan.code == code, Plan.deleted_at.is_(None), Plan.parent_id.is_(None))
+    )
+
+
+async def plans_page(unit: Unit, page: Page) -> tuple[list[Plan], int]:
+    """List live plans, newest first; overrides are not listed."""
+    query = select(Plan).where(Plan.deleted_at.is_(None), Plan.parent_id.is_(None))
+    return await page_of(unit, query, page, Plan.created_at.desc(), Plan.id.desc())
+
+
+async def plan_is_subscribed(unit: Unit, plan_id: UUID) -> bool:
+    """Tell whether any subscription, of whatever status, references the plan."""
+    found = await unit.session.scalar(
+        select(Subscription.id).where(Subscription.plan_id == plan_id).limit(1)
+    )
+    return found is not None
+
+
+async def live_subscriptions_of_plan(unit: Unit, plan_id: UUID) -> list[Subscription]:
+    """Return the active and pending subscriptions of a plan."""
+    rows = await unit.session.scalars(
+        select(Subscription).where(
+            Subscription.plan_id == plan_id, Subscription.status.in_(("active", "pending"))
+        )
+    )
+    return list(rows)
+
+
+async def tax_by_code(unit: Unit, code: str) -> Tax | None:
+    """Find a live tax by code."""
+    return await _by_code(unit, Tax, code)
+
+
+async def taxes_by_codes(unit: Unit, codes: Sequence[str]) -> list[Tax]:
+    """Return the live taxes with these codes, unknown ones left out."""
+    rows = await unit.session.scalars(
+        select(Tax).where(Tax.code.in_(codes), Tax.deleted_at.is_(None)).order_by(Tax.code)
+    )
+    return list(rows)
+
+
+async def taxes_page(unit: Unit, page: Page) -> tuple[list[Tax], int]:
+    """List live taxes by name."""
+    query = select(Tax).where(Tax.deleted_at.is_(None))
+    return await page_of(unit, query, page, Tax.name, Tax.id)
+
+
+async def taxes_of(unit: Unit, owner_ids: Iterable[UUID]) -> dict[UUID, list[Tax]]:
+    """Return the live taxes assigned to each owner; owners without any are left out."""
+    wanted = list(set(owner_ids))
+    rows = await unit.session.execute(
+        select(TaxAssignment.owner_id, Tax)
+        .join(Tax, Tax.id == TaxAssignment.tax_id)
+        .where(TaxAssignment.owner_id.in_(wanted), Tax.deleted_at.is_(None))
+        .order_by(Tax.code)
+    )
+    found: dict[UUID, list[Tax]] = {}
+    for owner_id, tax in rows:
+        found.setdefault(owner_id, []).append(tax)
+    return found
+
+
+async def assign_taxes(unit: Unit, owner_type: str, owner_id: UUID, taxes: Sequence[Tax]) -> None:
+    """Replace the set of taxes of an owner."""
+    await unit.session.execute(delete(TaxAssignment).where(TaxAssignment.owner_id == owner_id))
+    unit.session.add_all(
+        TaxAssignment(
+            org_id=unit.org_id,
+            created_at=unit.now,
+            owner_id=owner_id,
+            owner_type=owner_type,
+            tax_id=tax.id,
+        )
+        for tax in taxes
+    )
+    await unit.flush()
+
+
+async def unassign_tax(unit: Unit, tax_id: UUID) -> None:
+    """Take a tax off everything it was applied to."""
+    await unit.session.execute(delete(TaxAssignment).where(TaxAssignment.tax_id == tax_id))
+
+
+async def _by_code(unit: Unit, table: type[Coded], code: str) -> Coded | None:
+    row: Coded | None = await unit.session.scalar(
+        select(table).where(table.code == code, table.deleted_at.is_(None))
+    )
+    return row
+
+
+def add(unit: Unit, row: Any) -> None:
+    """Put a new row in the unit."""
+    unit.session.add(row)
+
+
+async def plan_by_id(unit: Unit, plan_id: UUID) -> Plan | None:
+    """Find a plan, deleted or not."""
+    return await unit.session.scalar(select(Plan).where(Plan.id == plan_id))

@@ -1,0 +1,1 @@
+"""Where usage events live: ingestion, rollups and their exact reading."""

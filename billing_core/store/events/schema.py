@@ -1,0 +1,169 @@
+"""The tables of the event log, for both databases, and how an older file is brought up to date."""
+
+import sqlite3
+
+SQLITE_VERSION = 1
+SQLITE_CACHE_KIB = 131_072
+SQLITE_CHECKPOINT_PAGES = 40_000
+
+# Everything below `events` is derived from it in sorted batches, up to the event
+# `log_state.folded_id` (keys: `key_slices.folded_id`); behind that readers look at the events
+# themselves. Rollups begin with the bucket, so that live traffic touches few pages: the rows of the
+# current hour lie together.
+_SQLITE_TABLES = (
+    """
+    CREATE TABLE events (
+      id INTEGER PRIMARY KEY,
+      org BLOB NOT NULL,
+      key BLOB NOT NULL,
+      series INTEGER NOT NULL,
+      transaction_id TEXT NOT NULL,
+      external_subscription_id TEXT,
+      code TEXT NOT NULL,
+      ts INTEGER NOT NULL,
+      properties TEXT NOT NULL,
+      precise_total_amount_cents TEXT,
+      created_at INTEGER NOT NULL,
+      deleted_at INTEGER
+    )
+    """,
+    """
+    CREATE TABLE event_keys (key BLOB PRIMARY KEY, id INTEGER NOT NULL) WITHOUT ROWID
+    """,
+    "CREATE TABLE key_slices (slice INTEGER PRIMARY KEY, folded_id INTEGER NOT NULL)",
+    f"INSERT INTO key_slices VALUES {', '.join(f'({number}, 0)' for number in range(16))}",
+    """
+    CREATE TABLE event_series (
+      series INTEGER NOT NULL, ts INTEGER NOT NULL, id INTEGER NOT NULL,
+      PRIMARY KEY (series, ts, id)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE event_times (
+      org BLOB NOT NULL, ts INTEGER NOT NULL, id INTEGER NOT NULL,
+      PRIMARY KEY (org, ts, id)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE event_codes (
+      org BLOB NOT NULL, code TEXT NOT NULL,
+      n INTEGER NOT NULL, lowest_id INTEGER NOT NULL, highest_id INTEGER NOT NULL,
+      PRIMARY KEY (org, code)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE meters (
+      meter INTEGER PRIMARY KEY AUTOINCREMENT,
+      org BLOB NOT NULL, code TEXT NOT NULL, metric_id BLOB NOT NULL,
+      aggregation TEXT NOT NULL, field_name TEXT,
+      cursor_id INTEGER NOT NULL, boundary_id INTEGER NOT NULL,
+      UNIQUE (org, code)
+    )
+    """,
+    """
+    CREATE TABLE rollups (
+      meter INTEGER NOT NULL, grain INTEGER NOT NULL, bucket INTEGER NOT NULL,
+      external_subscription_id TEXT NOT NULL, group_key TEXT NOT NULL,
+      n INTEGER NOT NULL, total TEXT, greatest TEXT,
+      PRIMARY KEY (meter, grain, bucket, external_subscription_id, group_key)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE value_sets (
+      meter INTEGER NOT NULL, grain INTEGER NOT NULL, bucket INTEGER NOT NULL,
+      external_subscription_id TEXT NOT NULL, group_key TEXT NOT NULL, value TEXT NOT NULL,
+      last_at INTEGER NOT NULL, last_id INTEGER NOT NULL, is_present INTEGER NOT NULL,
+      PRIMARY KEY (meter, grain, bucket, external_subscription_id, group_key, value)
+    ) WITHOUT ROWID
+    """,
+    "CREATE TABLE log_state (folded_id INTEGER NOT NULL)",
+    "INSERT INTO log_state VALUES (0)",
+)
+
+POSTGRES_DDL: tuple[str, ...] = (
+    "CREATE SEQUENCE event_blocks",
+    """
+    CREATE TABLE events (
+      id bigint NOT NULL,
+      org bytea NOT NULL,
+      key bytea NOT NULL,
+      series bigint NOT NULL,
+      transaction_id text NOT NULL,
+      external_subscription_id text,
+      code text NOT NULL,
+      ts bigint NOT NULL,
+      properties text NOT NULL,
+      precise_total_amount_cents text,
+      created_at bigint NOT NULL,
+      deleted_at bigint
+    )
+    """,
+    "CREATE UNIQUE INDEX events_key ON events (key)",
+    "CREATE INDEX events_series ON events (series, ts)",
+    "CREATE INDEX events_times ON events (org, ts)",
+    "CREATE INDEX events_ids ON events USING brin (id) WITH (pages_per_range = 32)",
+    """
+    CREATE TABLE event_codes (
+      org bytea NOT NULL, code text NOT NULL, shard integer NOT NULL,
+      n bigint NOT NULL, lowest_id bigint NOT NULL, highest_id bigint NOT NULL,
+      PRIMARY KEY (org, code, shard)
+    ) WITH (fillfactor = 50)
+    """,
+    """
+    CREATE TABLE event_meters (
+      meter integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+      org bytea NOT NULL, code text NOT NULL, metric_id uuid NOT NULL,
+      aggregation text NOT NULL, field_name text,
+      cursor_id bigint NOT NULL, boundary_id bigint NOT NULL,
+      UNIQUE (org, code)
+    )
+    """,
+    "CREATE TABLE event_registry (version bigint NOT NULL)",
+    "INSERT INTO event_registry VALUES (1)",
+    """
+    CREATE TABLE event_rollups (
+      meter integer NOT NULL, grain smallint NOT NULL, bucket bigint NOT NULL,
+      external_subscription_id text NOT NULL, group_key text NOT NULL,
+      n bigint NOT NULL, total numeric, greatest numeric,
+      PRIMARY KEY (meter, external_subscription_id, grain, bucket, group_key)
+    ) WITH (fillfactor = 70)
+    """,
+    """
+    CREATE TABLE event_value_sets (
+      meter integer NOT NULL, grain smallint NOT NULL, bucket bigint NOT NULL,
+      external_subscription_id text NOT NULL, group_key text NOT NULL, value text NOT NULL,
+      last_at bigint NOT NULL, last_id bigint NOT NULL, is_present boolean NOT NULL,
+      PRIMARY KEY (meter, external_subscription_id, grain, bucket, group_key, value)
+    ) WITH (fillfactor = 70)
+    """,
+)
+
+POSTGRES_DROP: tuple[str, ...] = (
+    "DROP TABLE event_value_sets, event_rollups, event_registry, event_meters, event_codes, events",
+    "DROP SEQUENCE event_blocks",
+)
+
+
+class NewerDatabase(Exception):  # noqa: N818 - says what is the case
+    """The file was written by a later version of this program."""
+
+
+def prepare_sqlite(connection: sqlite3.Connection) -> None:
+    """Set the writer's pragmas and create or upgrade the tables; raises `NewerDatabase`."""
+    for pragma in (
+        "journal_mode = WAL",
+        "synchronous = FULL",
+        f"wal_autocheckpoint = {SQLITE_CHECKPOINT_PAGES}",
+        f"cache_size = -{SQLITE_CACHE_KIB}",
+        "busy_timeout = 10000",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > SQLITE_VERSION:
+        raise NewerDatabase(version)
+    if version == 0:
+        connection.execute("BEGIN IMMEDIATE")
+        for statement in _SQLITE_TABLES:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {SQLITE_VERSION}")
+        connection.execute("COMMIT")

@@ -1,0 +1,201 @@
+"""The write side of the SQLite event log: one connection, one process, whole flushes."""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from itertools import compress
+from pathlib import Path
+from uuid import UUID
+
+from billing_core.store.events.participation import Definition, MeterKey
+from billing_core.store.events.records import IncomingEvent, Request
+from billing_core.store.events.rollups import Deltas, FoldedEvent
+from billing_core.store.events.schema import prepare_sqlite
+from billing_core.store.events.sqlite_keys import SLICE_KEYS, SqliteKeys
+from billing_core.store.events.sqlite_meters import SqliteMeters
+
+FOLD_EVENTS = 4096
+_INSERT = """
+    INSERT INTO events (org, key, series, transaction_id, external_subscription_id, code, ts,
+                        properties, precise_total_amount_cents, created_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_INDEX_SERIES = """
+    INSERT INTO event_series SELECT series, ts, id FROM events NOT INDEXED
+    WHERE id > ? AND id <= ? ORDER BY series, ts, id
+"""
+_INDEX_TIMES = """
+    INSERT INTO event_times SELECT org, ts, id FROM events NOT INDEXED
+    WHERE id > ? AND id <= ? ORDER BY org, ts, id
+"""
+_NEW_EVENTS = """
+    SELECT id, org, external_subscription_id, code, ts, properties
+    FROM events NOT INDEXED WHERE id > ?
+"""
+
+
+class SqliteLog:
+    """Stores flushes durably and derives indexes and rollups from them in larger steps.
+
+    Derived rows cover the events up to a watermark that is kept in the same transaction, so
+    whoever reads both a derived row and the events behind the watermark reads the truth. Only one
+    instance may write to a file at a time: what it has derived and not yet written is in memory.
+    """
+
+    def __init__(self, database: Path) -> None:
+        self._connection = sqlite3.connect(database, isolation_level=None, cached_statements=64)
+        prepare_sqlite(self._connection)
+        self.meters = SqliteMeters(self._connection)
+        self.keys = SqliteKeys(self._connection)
+        self._last_id = self._highest_id()
+        self._folded_id = self._number("SELECT folded_id FROM log_state")
+        self._deltas = Deltas()
+        self._derived_id = self._folded_id
+        self._fresh: list[IncomingEvent] = []
+
+    def close(self) -> None:
+        """Derive what is left and close the file."""
+        self.settle()
+        self._connection.close()
+
+    @property
+    def unfolded_events(self) -> int:
+        """How many events readers must look at themselves."""
+        return self._last_id - self._folded_id
+
+    def flush(self, requests: Sequence[Request]) -> list[list[bool]]:
+        """Store requests in order and commit; True marks an event stored, False a duplicate.
+
+        An atomic request with a False among its answers stored nothing. Raises `sqlite3.Error`
+        when nothing at all could be stored. Answer the callers, then `derive`.
+        """
+        self.derive()
+        answers, new = self._judge(requests)
+        if new:
+            with self._transaction():
+                self._connection.executemany(_INSERT, new)
+            self.keys.add((event[1] for event in new), self._last_id + 1)
+            self._last_id += len(new)
+            self._fresh = new
+        return answers
+
+    def derive(self) -> None:
+        """Work out, in memory, what the newest events add to the rollups."""
+        if self._derived_id == self._last_id:
+            return
+        if self._fresh:
+            events: Iterable[FoldedEvent] = (
+                (event_id, event[0], event[4], event[5], event[6], event[7])
+                for event_id, event in enumerate(self._fresh, self._derived_id + 1)
+            )
+        else:
+            events = self._connection.execute(_NEW_EVENTS, (self._derived_id,))
+        try:
+            self._deltas.fold(events, self.meters.foldings)
+        except BaseException:
+            self._forget_derived()
+            raise
+        self._fresh = []
+        self._derived_id = self._last_id
+
+    def fold(self) -> None:
+        """Write what was derived and move the watermark to the last event."""
+        self.derive()
+        if self._last_id == self._folded_id:
+            return
+        bounds = (self._folded_id, self._last_id)
+        with self._transaction():
+            self._connection.execute(_INDEX_SERIES, bounds)
+            self._connection.execute(_INDEX_TIMES, bounds)
+            self.meters.add(self._deltas)
+            self._connection.execute("UPDATE log_state SET folded_id = ?", (self._last_id,))
+        self._folded_id = self._last_id
+        self._deltas = Deltas()
+
+    def fold_keys(self, least_keys: int = SLICE_KEYS) -> bool:
+        """Write one slice of keys to their table if one is due; True if it did."""
+        number = self.keys.due_slice(self._last_id, least_keys)
+        if number is None:
+            return False
+        with self._transaction():
+            self.keys.fold(number, self._last_id)
+        self.keys.keep(number, self._last_id)
+        return True
+
+    def settle(self) -> None:
+        """Fold everything, so that readers find nothing behind the watermarks."""
+        self.fold()
+        while self.fold_keys(least_keys=1):
+            pass
+
+    def register(self, key: MeterKey, metric_id: UUID, definition: Definition) -> None:
+        """Make sure a meter exists; its backfill may still be to do (`backfill`)."""
+        # What is in memory was derived without this meter.
+        self.fold()
+        with self._transaction():
+            self.meters.register(key, metric_id, definition)
+
+    def backfill(self, key: MeterKey) -> None:
+        """Do one stretch of a meter's backfill."""
+        with self._transaction():
+            self.meters.backfill(key)
+
+    def forget(self, key: MeterKey, until_us: int, now_us: int) -> int:
+        """Soft-delete a code's events created up to an instant; returns how many."""
+        self.fold()
+        with self._transaction():
+            return self.meters.forget(key, until_us, now_us)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Commit on return; on any exception roll back and forget what memory holds of it."""
+        self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._connection.execute("COMMIT")
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            self.meters.discard()
+            self._forget_derived()
+            raise
+        self.meters.keep()
+
+    def _forget_derived(self) -> None:
+        self._deltas, self._derived_id, self._fresh = Deltas(), self._folded_id, []
+
+    def _judge(self, requests: Sequence[Request]) -> tuple[list[list[bool]], list[IncomingEvent]]:
+        """Tell new events from duplicates, in order, and return the new ones that are accepted."""
+        taken = self.keys.known_among([event[1] for request in requests for event in request[1]])
+        answers: list[list[bool]] = []
+        accepted: list[IncomingEvent] = []
+        for is_atomic, events in requests:
+            if len(events) == 1:
+                answer = [events[0][1] not in taken]
+            else:
+                answer = _first_of_their_key(events, taken)
+            answers.append(answer)
+            if is_atomic and not all(answer):
+                continue
+            new = list(compress(events, answer))
+            taken.update(event[1] for event in new)
+            accepted += new
+        return answers, accepted
+
+    def _highest_id(self) -> int:
+        return self._number("SELECT coalesce(max(id), 0) FROM events")
+
+    def _number(self, query: str) -> int:
+        (number,) = self._connection.execute(query).fetchone()
+        assert isinstance(number, int)
+        return number
+
+
+def _first_of_their_key(events: Iterable[IncomingEvent], taken: set[bytes]) -> list[bool]:
+    """Tell which events bear a key that neither the store nor an earlier one of them has."""
+    seen: set[bytes] = set()
+    answer = []
+    for event in events:
+        answer.append(event[1] not in taken and event[1] not in seen)
+        seen.add(event[1])
+    return answer

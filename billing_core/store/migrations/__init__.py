@@ -1,0 +1,1 @@
+"""Alembic migrations, the same chain for SQLite and PostgreSQL."""

@@ -1,0 +1,214 @@
+"""Queries about subscriptions."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Select, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from billing_core.store.pages import page_of
+from billing_core.store.tables import (
+    BillingEntity,
+    Customer,
+    InvoiceSubscription,
+    Plan,
+    Subscription,
+)
+from billing_core.store.unit import Unit
+from billing_core.wire.pages import Page
+
+LIVING = ("active", "pending", "incomplete")
+
+
+def add(unit: Unit, subscription: Subscription) -> None:
+    """Put a new subscription in the unit."""
+    unit.session.add(subscription)
+
+
+async def newest(unit: Unit, external_id: str, status: str) -> Subscription | None:
+    """Find the subscription an external id means in a given status; the newest, if several."""
+    rows = await unit.session.scalars(
+        select(Subscription)
+        .where(Subscription.external_id == external_id, Subscription.status == status)
+        .order_by(
+            Subscription.terminated_at.desc(),
+            Subscription.started_at.desc(),
+            Subscription.id.desc(),
+        )
+        .limit(1)
+    )
+    return rows.first()
+
+
+async def any_newest(unit: Unit, external_id: str) -> Subscription | None:
+    """Find the newest subscription of an external id, whatever its status."""
+    rows = await unit.session.scalars(
+        select(Subscription)
+        .where(Subscription.external_id == external_id)
+        .order_by(Subscription.created_at.desc(), Subscription.id.desc())
+        .limit(1)
+    )
+    return rows.first()
+
+
+async def living(unit: Unit, external_id: str) -> list[Subscription]:
+    """Return the active and pending subscriptions of an external id."""
+    rows = await unit.session.scalars(
+        select(Subscription).where(
+            Subscription.external_id == external_id, Subscription.status.in_(LIVING)
+        )
+    )
+    return list(rows)
+
+
+async def living_of_customer(unit: Unit, customer_id: UUID) -> list[Subscription]:
+    """Return the active and pending subscriptions of a customer, oldest first."""
+    rows = await unit.session.scalars(
+        select(Subscription)
+        .where(Subscription.customer_id == customer_id, Subscription.status.in_(LIVING))
+        .order_by(Subscription.created_at, Subscription.id)
+    )
+    return list(rows)
+
+
+async def latest_generated_end(unit: Unit, customer_id: UUID, external_id: str) -> datetime | None:
+    """Return when the newest same-named subscription with a final invoice ended."""
+    return await unit.session.scalar(
+        select(Subscription.terminated_at)
+        .where(
+            Subscription.customer_id == customer_id,
+            Subscription.external_id == external_id,
+            Subscription.status == "terminated",
+            Subscription.on_termination_invoice == "generate",
+        )
+        .order_by(Subscription.terminated_at.desc())
+        .limit(1)
+    )
+
+
+async def page(
+    unit: Unit, filters: Mapping[str, Any], wanted: Page
+) -> tuple[list[Subscription], int]:
+    """List subscriptions, newest first; without a status only active ones."""
+    statuses = filters.get("status[]") or ["active"]
+    query: Select[Any] = select(Subscription).where(Subscription.status.in_(statuses))
+    if filters.get("external_customer_id"):
+        query = query.join(Customer, Customer.id == Subscription.customer_id).where(
+            Customer.external_id == filters["external_customer_id"]
+        )
+    if filters.get("external_id"):
+        query = query.where(Subscription.external_id == filters["external_id"])
+    if filters.get("plan_code") or filters.get("currency"):
+        query = query.join(Plan, Plan.id == Subscription.plan_id)
+        if filters.get("plan_code"):
+            query = query.where(Plan.code == filters["plan_code"])
+        if filters.get("currency"):
+            query = query.where(Plan.amount_currency == filters["currency"])
+    if filters.get("billing_entity_codes[]"):
+        owners = (
+            select(Customer.id)
+            .join(BillingEntity, BillingEntity.id == Customer.billing_entity_id)
+            .where(BillingEntity.code.in_(filters["billing_entity_codes[]"]))
+        )
+        query = query.where(Subscription.customer_id.in_(owners))
+    return await page_of(
+        unit, query, wanted, Subscription.created_at.desc(), Subscription.id.desc()
+    )
+
+
+async def due(unit: Unit, until: datetime, limit: int) -> list[tuple[UUID, UUID]]:
+    """Return (subscription, customer) ids whose billing day has begun, customer by customer."""
+    rows = await unit.session.execute(
+        select(Subscription.id, Subscription.customer_id)
+        .where(Subscription.status == "active", Subscription.next_billing_at <= until)
+        .order_by(Subscription.customer_id, Subscription.id)
+        .limit(limit)
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+async def by_ids(unit: Unit, ids: Sequence[UUID]) -> list[Subscription]:
+    """Return these subscriptions, oldest first."""
+    rows = await unit.session.scalars(
+        select(Subscription)
+        .where(Subscription.id.in_(ids))
+        .order_by(Subscription.created_at, Subscription.id)
+        .execution_options(populate_existing=True)
+    )
+    return list(rows)
+
+
+async def active(unit: Unit) -> list[Subscription]:
+    """Return every active subscription of a sandbox organization, for moving its clock."""
+    rows = await unit.session.scalars(select(Subscription).where(Subscription.status == "active"))
+    return list(rows)
+
+
+async def pending_until(unit: Unit, until: datetime) -> list[Subscription]:
+    """Return the pending subscriptions without a predecessor that may start by then."""
+    rows = await unit.session.scalars(
+        select(Subscription).where(
+            Subscription.status == "pending",
+            Subscription.previous_subscription_id.is_(None),
+            Subscription.subscription_at <= until,
+        )
+    )
+    return list(rows)
+
+
+async def ending_until(unit: Unit, until: datetime) -> list[Subscription]:
+    """Return the active subscriptions whose end may have come by then."""
+    rows = await unit.session.scalars(
+        select(Subscription).where(Subscription.status == "active", Subscription.ending_at <= until)
+    )
+    return list(rows)
+
+
+async def billed_days(unit: Unit, subscription_id: UUID, since: date) -> set[date]:
+    """Return the billing days from `since` on that a subscription was periodically billed for."""
+    rows = await unit.session.scalars(
+        select(InvoiceSubscription.billed_on).where(
+            InvoiceSubscription.subscription_id == subscription_id,
+            InvoiceSubscription.recurring,
+            InvoiceSubscription.regenerated_invoice_id.is_(None),
+            InvoiceSubscription.billed_on >= since,
+        )
+    )
+    return set(rows)
+
+
+async def of_customer_external_id(unit: Unit, external_customer_id: str) -> list[Subscription]:
+    """Return the active subscriptions of the customer with this external id."""
+    rows = await unit.session.scalars(
+        select(Subscription)
+        .join(Customer, Customer.id == Subscription.customer_id)
+        .where(
+            Customer.external_id == external_customer_id,
+            Customer.deleted_at.is_(None),
+            Subscription.status == "active",
+        )
+    )
+    return list(rows)
+
+
+async def first_due_instants(session: AsyncSession, org_id: UUID) -> dict[str, datetime]:
+    """Return the earliest due instant of each kind of subscription work of an organization."""
+    found: dict[str, datetime] = {}
+    for job, column, status in (
+        ("bill_customers", Subscription.next_billing_at, "active"),
+        ("activate_subscriptions", Subscription.subscription_at, "pending"),
+        ("terminate_ended_subscriptions", Subscription.ending_at, "active"),
+    ):
+        instant = await session.scalar(
+            select(column)
+            .where(
+                Subscription.org_id == org_id, Subscription.status == status, column.is_not(None)
+            )
+            .order_by(column)
+            .limit(1)
+        )
+        if instant is not None:
+            found[job] = instant
+    return found

@@ -1,0 +1,1 @@
+"""The language: request and response shapes of the public API."""

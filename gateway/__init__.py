@@ -1,0 +1,1 @@
+"""The faces: HTTP, jobs and the command line."""

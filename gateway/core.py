@@ -1,0 +1,110 @@
+"""The parts of one gateway process, opened in order and closed in reverse."""
+
+from contextlib import AsyncExitStack
+from functools import lru_cache
+from pathlib import Path
+
+from sqlalchemy import make_url
+
+from billing_core.ports import EventStore
+from billing_core.services.documents import Wording
+from billing_core.services.events import EventIntake
+from billing_core.store.columns import KEYRING
+from billing_core.store.events.ingest import Ingest
+from billing_core.store.events.opening import open_log
+from billing_core.store.events.sqlite_store import SqliteEventStore
+from billing_core.store.unit import Units, engines_for
+from connectors.documents.formats import long_date, parsed
+from connectors.documents.labels import label
+from connectors.documents.typst_pdf import TypstRenderer
+from connectors.webhooks.sender import WebhookSender
+from gateway.auth import Principals
+from gateway.jobs.parts import Parts
+from gateway.resolver import CustomerIdResolver
+from gateway.settings import Settings
+
+DATABASE_NAME = "tallygate.db"
+EVENTS_NAME = "events.db"
+
+
+def database_url(settings: Settings) -> str:
+    """Return the database, by default a file in the data directory."""
+    return settings.database_url or f"sqlite+aiosqlite:///{settings.data_dir / DATABASE_NAME}"
+
+
+def is_sqlite(settings: Settings) -> bool:
+    """Tell whether the database is the embedded one."""
+    return make_url(database_url(settings)).get_backend_name() == "sqlite"
+
+
+def events_database(settings: Settings) -> Path:
+    """Return the event file that stands beside an SQLite database."""
+    name = make_url(database_url(settings)).database
+    return Path(name or DATABASE_NAME).resolve().parent / EVENTS_NAME
+
+
+def wording() -> Wording:
+    """Return how documents say things."""
+    return Wording(label=label, long_date=lambda day, locale: long_date(day, parsed(locale)))
+
+
+@lru_cache(maxsize=1)
+def renderer() -> TypstRenderer:
+    """Return the one renderer of this process: it keeps its fonts."""
+    return TypstRenderer()
+
+
+class Core:
+    """Database, events, keys and job tools of one process or worker loop."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        KEYRING.use(settings.encryption_keys)
+        self.units = Units(engines_for(database_url(settings)))
+        self.principals = Principals(self.units)
+        self._closing = AsyncExitStack()
+        self.ingest: Ingest
+        self.events: EventStore
+        self._store: SqliteEventStore
+        self.intake: EventIntake
+        self.parts: Parts
+
+    async def open(self) -> "Core":
+        """Connect everything; close what was opened if a later part fails."""
+        async with AsyncExitStack() as opening:
+            opening.push_async_callback(self.units.engines.dispose)
+            store, writer = await open_log(
+                database_url(self.settings), events_database(self.settings)
+            )
+            await store.start()
+            opening.push_async_callback(store.stop)
+            self.events = self._store = store
+            self.ingest = Ingest(writer, max_queued_events=self.settings.ingest_queue_max)
+            await self.ingest.start()
+            opening.push_async_callback(self.ingest.stop)
+            self.intake = EventIntake(
+                self.ingest,
+                max_batch_events=self.settings.events_batch_max_length,
+                subscription_resolver=CustomerIdResolver(self.units),
+            )
+            self.parts = Parts(
+                settings=self.settings,
+                units=self.units,
+                events=self.events,
+                renderer=renderer(),
+                wording=wording(),
+                sender=WebhookSender(
+                    allow_private=self.settings.webhook_allow_private,
+                    timeout_seconds=self.settings.webhook_timeout_seconds,
+                ),
+            )
+            self._closing = opening.pop_all()
+        return self
+
+    async def check_events(self) -> None:
+        """Ask the event store's writer; raises `Unavailable`."""
+        await self._store.start()
+
+    async def close(self) -> None:
+        """Flush and let go of everything."""
+        await self._closing.aclose()

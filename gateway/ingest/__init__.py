@@ -1,0 +1,1 @@
+"""Hot paths: how usage comes in."""

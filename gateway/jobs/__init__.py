@@ -1,0 +1,1 @@
+"""Jobs: actor bodies of a few statements."""

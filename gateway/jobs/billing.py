@@ -1,0 +1,45 @@
+"""Billing jobs: shards of due subscriptions, starts and ends, drafts that become final."""
+
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+from billing_core.services import billable_metrics, billing_run, plan_deletion, plans
+from billing_core.store.tables import Outbox
+from billing_core.store.unit import Unit
+from gateway.jobs.parts import Parts
+
+
+async def bill_shard(parts: Parts, unit: Unit, promise: Outbox) -> None:
+    """Bill what is still due of a shard."""
+    ids = [UUID(text) for text in promise.payload["subscription_ids"]]
+    await billing_run.bill_shard(unit, parts.events, ids)
+
+
+async def bill_now(parts: Parts, unit: Unit, promise: Outbox) -> None:
+    """Invoice one start or end of a subscription."""
+    await billing_run.bill_now(unit, parts.events, promise.payload)
+
+
+async def finalize(parts: Parts, unit: Unit, promise: Outbox) -> None:
+    """Finalize drafts whose time has come."""
+    ids = [UUID(text) for text in promise.payload["invoice_ids"]]
+    await billing_run.finalize_shard(unit, parts.events, ids)
+
+
+async def forget_events(parts: Parts, unit: Unit, promise: Outbox) -> None:
+    """Forget the events of a deleted metric."""
+    await parts.events.forget(unit.org_id, promise.payload["code"], promise.created_at)
+
+
+async def delete_plan(parts: Parts, unit: Unit, promise: Outbox) -> None:
+    """Finish the deletion of a plan."""
+    await plan_deletion.finish(unit, parts.events, UUID(promise.payload["plan_id"]))
+
+
+TOPICS: dict[str, Callable[[Parts, Unit, Outbox], Awaitable[None]]] = {
+    billing_run.SHARD_TOPIC: bill_shard,
+    billing_run.INVOICE_TOPIC: bill_now,
+    billing_run.FINALIZE_TOPIC: finalize,
+    billable_metrics.FORGET_EVENTS_TOPIC: forget_events,
+    plans.DELETE_TOPIC: delete_plan,
+}
