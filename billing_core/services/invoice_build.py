@@ -71,7 +71,7 @@ async def create(
     for line in lines:
         invoices.add(unit, _line_row(unit, invoice, line))
     await _compute(unit, invoice, lines, priced)
-    if rules.grace_days:
+    if rules.grace_days and not first.subscription.plan.pending_deletion:
         invoice.status = "draft"
         await finalization.announce(unit, invoice, "invoice.drafted")
     else:

@@ -4,13 +4,13 @@ import base64
 import binascii
 import hashlib
 import hmac
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
 
 import jwt
+import msgspec
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -49,12 +49,16 @@ class SigningKeys:
     signing_secret: str = field(repr=False)
 
 
+_encoder = msgspec.json.Encoder(decimal_format="number")
+
+
 def serialize(payload: Mapping[str, Any]) -> bytes:
     r"""Return the body as Rails writes it: compact, in key order, `<` as `\u003c`, UTF-8.
 
-    Cites `docs/rules/money.md` 6.1.2. Raises `TypeError` or `ValueError` for what JSON cannot hold.
+    Decimals are numbers with all their digits. Cites `docs/rules/money.md` 6.1.2. Raises
+    `TypeError` for what JSON cannot hold.
     """
-    text = json.dumps(payload, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = _encoder.encode(payload).decode()
     # The escaped characters occur inside JSON strings only, so the whole text may be translated.
     return text.translate(RAILS_ESCAPES).encode()
 

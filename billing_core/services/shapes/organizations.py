@@ -23,7 +23,7 @@ async def organization(unit: Unit, row: Organization, entity: BillingEntity) -> 
         **values,
         webhook_url=urls[0] if urls else None,
         webhook_urls=urls,
-        events_store="sqlite" if unit.session.get_bind().dialect.name == "sqlite" else "postgres",
+        events_store="postgres",  # the word of the API for a relational event store
         billing_configuration={
             "invoice_footer": entity.invoice_footer,
             "invoice_grace_period": entity.invoice_grace_period,

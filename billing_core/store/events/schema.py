@@ -31,7 +31,13 @@ _SQLITE_TABLES = (
     CREATE TABLE event_keys (key BLOB PRIMARY KEY, id INTEGER NOT NULL) WITHOUT ROWID
     """,
     "CREATE TABLE key_slices (slice INTEGER PRIMARY KEY, folded_id INTEGER NOT NULL)",
-    f"INSERT INTO key_slices VALUES {', '.join(f'({number}, 0)' for number in range(16))}",
+    """
+    INSERT INTO key_slices
+    WITH RECURSIVE slices (number) AS (
+      SELECT 0 UNION ALL SELECT number + 1 FROM slices WHERE number < 15
+    )
+    SELECT number, 0 FROM slices
+    """,
     """
     CREATE TABLE event_series (
       series INTEGER NOT NULL, ts INTEGER NOT NULL, id INTEGER NOT NULL,

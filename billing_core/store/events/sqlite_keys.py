@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 SLICES = 16
 SLICE_KEYS = 2048
 MOST_SCANNED_EVENTS = 131_072
-_PROBES = (512, 32)
+_LONG_PROBE, _SHORT_PROBE = 512, 32
 _ADD = "INSERT INTO event_keys (key, id) VALUES (?, ?)"
 _TAIL = "SELECT key, id FROM events NOT INDEXED WHERE id > ?"
 
@@ -45,16 +45,12 @@ class SqliteKeys:
         fresh = self._fresh
         known = {key for key in keys if key in fresh[key[0] >> 4]}
         position = 0
-        for size in _PROBES:
-            # Fixed sizes keep the prepared statements few; the last probe repeats a key to fill up.
-            while len(keys) - position > size // 2:
-                probe = keys[position : position + size]
-                position += len(probe)
-                known |= self._stored_among([*probe, *probe[:1] * (size - len(probe))])
-        if position < len(keys):
-            probe = keys[position:]
-            smallest = _PROBES[-1]
-            known |= self._stored_among([*probe, *probe[:1] * (smallest - len(probe))])
+        while position < len(keys):
+            # Few sizes keep the prepared statements few; a last probe is filled up with one key.
+            size = _LONG_PROBE if len(keys) - position > _LONG_PROBE // 2 else _SHORT_PROBE
+            probe = list(keys[position : position + size])
+            position += size
+            known |= self._stored_among(probe + probe[:1] * (size - len(probe)))
         return known
 
     def add(self, keys: Iterable[bytes], first_id: int) -> None:

@@ -1,5 +1,6 @@
 """The write side of the SQLite event log: one connection, one process, whole flushes."""
 
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from billing_core.store.events.sqlite_keys import SLICE_KEYS, SqliteKeys
 from billing_core.store.events.sqlite_meters import SqliteMeters
 
 FOLD_EVENTS = 4096
+WAL_EXTENSION_BYTES = 16 * 1024 * 1024
+LONGEST_EXTENDED_WAL_BYTES = 160 * 1024 * 1024
 _INSERT = """
     INSERT INTO events (org, key, series, transaction_id, external_subscription_id, code, ts,
                         properties, precise_total_amount_cents, created_at)
@@ -52,6 +55,8 @@ class SqliteLog:
         self._deltas = Deltas()
         self._derived_id = self._folded_id
         self._fresh: list[IncomingEvent] = []
+        self._wal = Path(f"{database}-wal")
+        self._wal_bytes = 0
 
     def close(self) -> None:
         """Derive what is left and close the file."""
@@ -97,6 +102,22 @@ class SqliteLog:
             raise
         self._fresh = []
         self._derived_id = self._last_id
+
+    def extend_wal(self) -> None:
+        """Write zeros behind the write-ahead log whenever it has grown to a new size.
+
+        A commit into blocks the file already has is several times cheaper than one that makes the
+        file longer. SQLite starts over at the beginning of the file and takes zeros for its end.
+        """
+        size_bytes = self._wal.stat().st_size
+        if size_bytes <= self._wal_bytes or size_bytes >= LONGEST_EXTENDED_WAL_BYTES:
+            return
+        with self._wal.open("r+b") as wal:
+            wal.seek(size_bytes)
+            wal.write(bytes(WAL_EXTENSION_BYTES))
+            wal.flush()
+            os.fsync(wal.fileno())
+        self._wal_bytes = size_bytes + WAL_EXTENSION_BYTES
 
     def fold(self) -> None:
         """Write what was derived and move the watermark to the last event."""

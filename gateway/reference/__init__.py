@@ -1,0 +1,1 @@
+"""What the API reference says beyond what handlers and models say themselves."""

@@ -1,0 +1,168 @@
+"""Answers and bodies that no single wire model describes, and how refusals look."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from billing_core.services.clocks import JOBS
+from gateway.reference.schemas import (
+    INSTANT,
+    TEXT,
+    WHOLE,
+    Schema,
+    many,
+    nullable,
+    options,
+    record,
+    ref,
+)
+
+JSON = "application/json"
+PLAIN = "text/plain"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What an operation answers with 200."""
+
+    schema: Schema
+    media_type: str = JSON
+
+
+def _with(component: str, **fields: Schema) -> Schema:
+    return {"allOf": [ref(component), record(**fields)]}
+
+
+SUBSCRIPTION = record(
+    subscription=_with(
+        "SubscriptionOut",
+        plan=ref("PlanOut"),
+        entitlements=many({}),
+        applicable_usage_thresholds=many({}),
+    )
+)
+ADMIN_ORGANIZATION = _with("OrganizationOut", hmac_key=TEXT)
+FROZEN = record(test_clock=record(frozen_time=nullable(INSTANT)))
+EVENT = record(event=ref("EventOut"))
+
+# by operation id; everything else is described by what its handler says it gives
+ANSWERS: dict[str, Told] = {
+    "createSubscription": Told(SUBSCRIPTION),
+    "findSubscription": Told(SUBSCRIPTION),
+    "updateSubscription": Told(SUBSCRIPTION),
+    "destroySubscription": Told(SUBSCRIPTION),
+    "createEvent": Told(EVENT),
+    "findEvent": Told(EVENT),
+    "createBatchEvents": Told(record(events=many(ref("EventOut")))),
+    "findAllEvents": Told(record(events=many(ref("EventOut")), meta=ref("PaginationMeta"))),
+    "listBillingEntities": Told(record(billing_entities=many(ref("BillingEntityOut")))),
+    "fetchPublicKey": Told(TEXT, PLAIN),
+    "fetchJsonPublicKey": Told(record(webhook=record(public_key=TEXT))),
+    "setTestClock": Told(FROZEN),
+    "findTestClock": Told(FROZEN),
+    "liftTestClock": Told(FROZEN),
+    "runTestClockJob": Told(record(test_clock=record(job=TEXT))),
+    "drainTestClock": Told(record(test_clock=record(drained=WHOLE))),
+    "adminCreateOrganization": Told(record(organization=ADMIN_ORGANIZATION, api_key=TEXT)),
+    "adminFindOrganization": Told(record(organization=ADMIN_ORGANIZATION)),
+    "adminFindAllApiKeys": Told(record(api_keys=many(ref("KeyOut")))),
+    "openFile": Told({"type": "string", "format": "binary"}, "application/pdf"),
+    "readiness": Told(record(status=TEXT, failing={"type": "object"})),
+    "liveness": Told(record(status=TEXT)),
+    "metrics": Told(TEXT, PLAIN),
+}
+# bodies of operations whose handlers read them without a model: schema, and whether it is required
+BODIES: dict[str, tuple[Schema, bool]] = {
+    "createEvent": (record(event=ref("EventIn")), True),
+    "createBatchEvents": (
+        record(events={**many(ref("EventIn")), "minItems": 1, "maxItems": 100}),
+        True,
+    ),
+    "runTestClockJob": (record(job={"type": "string", "enum": list(JOBS)}), True),
+    "voidInvoice": (options(generate_credit_note={"type": "boolean"}), False),
+    "adminRotateApiKey": (options(name=nullable(TEXT), expires_at=nullable(INSTANT)), False),
+}
+# statuses beyond what the handler names
+ALSO: dict[str, tuple[int, ...]] = {
+    "createEvent": (400, 413, 422, 429, 503),
+    "createBatchEvents": (400, 413, 422, 429, 503),
+}
+
+WORDS: dict[int, tuple[str, str]] = {
+    400: ("BadRequest", "The body is not JSON, or its root key is missing or empty."),
+    401: ("Unauthorized", "No key, or a key that is unknown, revoked or expired."),
+    402: ("PaymentRequired", "Not enough prepaid credit."),
+    403: ("Forbidden", "The key or the organization may not do this."),
+    404: ("NotFound", "No such thing in the key's organization; `code` names its kind."),
+    405: ("NotAllowed", "The state of the resource forbids the verb; `code` says why."),
+    409: ("Conflict", "The same id was used for something else."),
+    413: ("TooLarge", "The body exceeds the limit of 10 MiB."),
+    422: ("Unprocessable", "Some fields were refused; `error_details` gives codes by field."),
+    429: ("TooManyRequests", "The server cannot take more now; `Retry-After` says when to retry."),
+    500: ("InternalServer", "A bug on the server."),
+    503: ("Unavailable", "A part that the answer depends on is down; retry the request."),
+}
+_EXAMPLES: dict[int, dict[str, Any]] = {
+    400: {
+        "status": 400,
+        "error": "BadRequest: param is missing or the value is empty or invalid: customer",
+    },
+    401: {"status": 401, "error": "Unauthorized"},
+    402: {
+        "status": 402,
+        "error": "Payment Required",
+        "code": "insufficient_credits",
+        "error_details": {"available": "1.5"},
+    },
+    403: {
+        "status": 403,
+        "error": "Forbidden",
+        "code": "write_action_not_allowed_for_customer",
+    },
+    404: {"status": 404, "error": "Not Found", "code": "customer_not_found"},
+    405: {"status": 405, "error": "Method Not Allowed", "code": "not_voidable"},
+    409: {"status": 409, "error": "Conflict", "code": "amount_differs"},
+    413: {"status": 413, "error": "Content Too Large", "code": "request_too_large"},
+    422: {
+        "status": 422,
+        "error": "Unprocessable Entity",
+        "code": "validation_errors",
+        "error_details": {"code": ["value_already_exist"]},
+    },
+    429: {"status": 429, "error": "Too Many Requests", "code": "too_many_requests"},
+    500: {"status": 500, "error": "Internal Server Error"},
+    503: {"status": 503, "error": "Service Unavailable", "code": "service_unavailable"},
+}
+_WITHOUT_CODE = frozenset({400, 401, 500})
+_WITH_DETAILS = frozenset({402, 422})
+
+
+def refusal_schema(status: int) -> Schema:
+    """Return the exact body of a refusal (`docs/rules/api-conventions.md` 5)."""
+    error = TEXT if status == 400 else {"const": _EXAMPLES[status]["error"]}  # noqa: PLR2004 - Bad Request names its reason
+    fields: dict[str, Schema] = {"status": {"const": status}, "error": error}
+    if status not in _WITHOUT_CODE:
+        fields["code"] = TEXT
+    schema = record(**fields)
+    if status in _WITH_DETAILS:
+        details: Schema = {"anyOf": [{"type": "object"}, {"type": "string"}]}
+        schema["properties"]["error_details"] = details
+    return schema
+
+
+def refusal_components() -> tuple[dict[str, Schema], dict[str, Schema]]:
+    """Return schemas and responses of all refusals, by name."""
+    schemas: dict[str, Schema] = {}
+    responses: dict[str, Schema] = {}
+    for status, (name, description) in WORDS.items():
+        schemas[f"{name}Error"] = {"title": f"{name}Error", **refusal_schema(status)}
+        content = {JSON: {"schema": ref(f"{name}Error"), "example": _EXAMPLES[status]}}
+        responses[name] = {"description": description, "content": content}
+    wait = {"description": "Seconds to wait.", "schema": {"type": "integer"}}
+    responses["TooManyRequests"]["headers"] = {"Retry-After": wait}
+    return schemas, responses
+
+
+NOT_READY: Schema = {
+    "description": "Not ready; `failing` names the parts.",
+    "content": {JSON: {"schema": record(status=TEXT, failing={"type": "object"})}},
+}

@@ -1,0 +1,114 @@
+"""Bodies to begin with; a test holds each of them against its model."""
+
+from typing import Any
+
+METRIC_ID = "0192f0c4-8f3a-7c1e-9a55-3d1f0a6b7c8d"
+_TIERS = [
+    {"from_value": 0, "to_value": 1000, "per_unit_amount": "0.01", "flat_amount": "0"},
+    {"from_value": 1001, "to_value": None, "per_unit_amount": "0.008", "flat_amount": "5"},
+]
+PROPERTIES: dict[str, dict[str, Any]] = {
+    "standard": {"amount": "0.05"},
+    "graduated": {"graduated_ranges": _TIERS},
+    "package": {"amount": "3", "package_size": 1000, "free_units": 100},
+    "percentage": {
+        "rate": "1.5",
+        "fixed_amount": "0.3",
+        "free_units_per_events": 5,
+        "free_units_per_total_aggregation": "100",
+    },
+    "volume": {"volume_ranges": _TIERS},
+}
+
+
+def _plan(model: str) -> dict[str, Any]:
+    charge = {
+        "billable_metric_id": METRIC_ID,
+        "charge_model": model,
+        "properties": PROPERTIES[model],
+    }
+    return {
+        "name": f"Startup, {model}",
+        "code": f"startup_{model}",
+        "interval": "monthly",
+        "amount_cents": 4900,
+        "amount_currency": "EUR",
+        "pay_in_advance": False,
+        "charges": [charge],
+    }
+
+
+# what stands under the root key, by model of the request
+EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
+    "BillableMetricIn": {
+        "sum": {
+            "name": "Tokens",
+            "code": "tokens",
+            "aggregation_type": "sum_agg",
+            "field_name": "tokens",
+        },
+        "count": {"name": "Calls", "code": "calls", "aggregation_type": "count_agg"},
+    },
+    "PlanIn": {model: _plan(model) for model in PROPERTIES},
+    "PlanChange": {"rename": {"name": "Startup 2027"}},
+    "CustomerIn": {
+        "company": {
+            "external_id": "acme",
+            "name": "Acme GmbH",
+            "email": "billing@acme.example",
+            "country": "DE",
+            "currency": "EUR",
+            "timezone": "Europe/Berlin",
+            "billing_configuration": {"invoice_grace_period": 3},
+        },
+        "least": {"external_id": "acme"},
+    },
+    "SubscriptionIn": {
+        "calendar": {
+            "external_customer_id": "acme",
+            "external_id": "acme-1",
+            "plan_code": "startup_standard",
+            "billing_time": "calendar",
+        }
+    },
+    "SubscriptionChange": {"end": {"ending_at": "2027-12-31T23:59:59Z"}},
+    "TaxIn": {
+        "vat": {"name": "VAT", "code": "vat_19", "rate": "19", "applied_to_organization": True}
+    },
+    "WebhookEndpointIn": {
+        "everything": {
+            "webhook_url": "https://hooks.acme.example/billing",
+            "signature_algo": "hmac",
+        },
+        "invoices": {
+            "webhook_url": "https://hooks.acme.example/invoices",
+            "event_types": ["invoice.created", "invoice.generated"],
+        },
+    },
+    "OrganizationIn": {
+        "sandbox": {
+            "name": "Acme",
+            "sandbox": True,
+            "timezone": "UTC",
+            "default_currency": "EUR",
+        }
+    },
+    "OrganizationChange": {"address": {"legal_name": "Acme GmbH", "country": "DE"}},
+    "KeyIn": {"reader": {"name": "reporting", "permissions": {"invoice": ["read"]}}},
+    "FeeChange": {"paid": {"payment_status": "succeeded"}},
+    "InvoiceChange": {"paid": {"payment_status": "succeeded"}},
+    "TestClockIn": {"month_later": {"frozen_time": "2026-02-01T00:10:00Z", "catch_up": True}},
+}
+_EVENT = {
+    "transaction_id": "01JZ3W8Q-42",
+    "external_subscription_id": "acme-1",
+    "code": "tokens",
+    "timestamp": 1767225600,
+    "properties": {"tokens": 1250, "model": "large"},
+}
+# whole bodies, by operation id
+BODIES: dict[str, dict[str, dict[str, Any]]] = {
+    "createEvent": {"tokens": {"event": _EVENT}},
+    "createBatchEvents": {"two": {"events": [_EVENT, {**_EVENT, "transaction_id": "01JZ3W8Q-43"}]}},
+    "runTestClockJob": {"bill": {"job": "bill_customers"}},
+}

@@ -1,0 +1,225 @@
+"""From wire models to the component schemas of the API reference."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
+from pydantic_core import core_schema
+
+from billing_core.wire.base import In
+from billing_core.wire.dates import instant_text, instant_text_ms
+
+Schema = dict[str, Any]
+REF = "#/components/schemas/"
+DECIMAL_TEXT = r"^-?[0-9]+(\.[0-9]+)?$"
+
+
+def ref(name: str) -> Schema:
+    """Point at a component schema."""
+    return {"$ref": REF + name}
+
+
+def nullable(schema: Schema) -> Schema:
+    """Allow null as well."""
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+def record(**fields: Schema) -> Schema:
+    """Describe an object whose fields are all present."""
+    return {"type": "object", "properties": fields, "required": list(fields)}
+
+
+def options(**fields: Schema) -> Schema:
+    """Describe an object whose fields may each be left out."""
+    return {"type": "object", "properties": fields}
+
+
+def many(schema: Schema) -> Schema:
+    """Describe a list."""
+    return {"type": "array", "items": schema}
+
+
+TEXT: Schema = {"type": "string"}
+WHOLE: Schema = {"type": "integer"}
+FLAG: Schema = {"type": "boolean"}
+ID: Schema = {"type": "string", "format": "uuid"}
+INSTANT: Schema = {"type": "string", "format": "date-time"}
+DECIMAL: Schema = {"type": "string", "pattern": DECIMAL_TEXT}
+# what callers may send where a decimal belongs; text keeps all its digits
+LOOSE_DECIMAL: Schema = {"anyOf": [{"type": "string", "pattern": DECIMAL_TEXT}, {"type": "number"}]}
+
+_TIER = record(
+    from_value={"type": "number", "minimum": 0},
+    to_value=nullable({"type": "number"}),
+    per_unit_amount=TEXT,
+    flat_amount=TEXT,
+)
+# fields that the models leave open because one column or one body holds several shapes
+WRITTEN_OUT: dict[str, Schema] = {
+    "PaginationMeta": record(
+        current_page=WHOLE,
+        next_page=nullable(WHOLE),
+        prev_page=nullable(WHOLE),
+        total_pages=WHOLE,
+        total_count=WHOLE,
+    ),
+    "ChargeProperties": {
+        **options(
+            amount=TEXT,
+            package_size={"type": "integer", "minimum": 1},
+            free_units={"type": "integer", "minimum": 0},
+            rate=TEXT,
+            fixed_amount=nullable(TEXT),
+            free_units_per_events=nullable(WHOLE),
+            free_units_per_total_aggregation=nullable(TEXT),
+            per_transaction_min_amount=nullable(TEXT),
+            per_transaction_max_amount=nullable(TEXT),
+            graduated_ranges=many(_TIER),
+            volume_ranges=many(_TIER),
+        ),
+        "description": "The price terms of a charge, by `charge_model`: standard takes `amount`; "
+        "package `amount`, `package_size` and `free_units`; percentage `rate` and the fields "
+        "around it; graduated `graduated_ranges`; volume `volume_ranges`. Prices are decimal texts "
+        "in major units of the plan's currency.",
+    },
+    "MetricFilter": record(key=TEXT, values=many(TEXT)),
+    "EventIn": {
+        "type": "object",
+        "description": "A usage event. `timestamp` is in seconds since 1970, a number or a numeric "
+        "text; without it the time of receipt counts.",
+        "properties": {
+            "transaction_id": {"type": "string", "minLength": 1, "maxLength": 255},
+            "code": {"type": "string", "minLength": 1, "maxLength": 255},
+            "external_subscription_id": nullable({"type": "string", "maxLength": 255}),
+            "timestamp": nullable(LOOSE_DECIMAL),
+            "precise_total_amount_cents": nullable(LOOSE_DECIMAL),
+            "properties": {"type": "object", "additionalProperties": True},
+        },
+        "required": ["transaction_id", "code"],
+    },
+    "EventOut": record(
+        lago_id=ID,
+        transaction_id=TEXT,
+        lago_customer_id=nullable(ID),
+        code=TEXT,
+        timestamp=INSTANT,
+        precise_total_amount_cents=nullable(DECIMAL),
+        properties={"type": "object", "additionalProperties": True},
+        lago_subscription_id=nullable(ID),
+        external_subscription_id=nullable(TEXT),
+        created_at=INSTANT,
+    ),
+}
+_CHARGE_SHOWN = record(
+    lago_id=ID, code=TEXT, charge_model=TEXT, invoice_display_name=nullable(TEXT)
+)
+_METRIC_SHOWN = record(lago_id=ID, name=TEXT, code=TEXT, aggregation_type=TEXT)
+REFINED: dict[tuple[str, str], Schema] = {
+    ("BillableMetricIn", "filters"): nullable(many(ref("MetricFilter"))),
+    ("BillableMetricChange", "filters"): nullable(many(ref("MetricFilter"))),
+    ("ChargeIn", "properties"): nullable(ref("ChargeProperties")),
+    ("ChargeOut", "properties"): ref("ChargeProperties"),
+    ("ChargeUsageOut", "charge"): _CHARGE_SHOWN,
+    ("ChargeUsageOut", "billable_metric"): _METRIC_SHOWN,
+    ("CustomerFullOut", "taxes"): many(ref("TaxOut")),
+    ("InvoiceOut", "customer"): ref("CustomerOut"),
+    ("InvoiceFullOut", "customer"): ref("CustomerOut"),
+    ("InvoiceFullOut", "fees"): many(ref("FeeOut")),
+    ("InvoiceFullOut", "subscriptions"): many(ref("SubscriptionOut")),
+    ("WebhookEndpointIn", "event_types"): nullable(many(TEXT)),
+    ("WebhookEndpointChange", "event_types"): nullable(many(TEXT)),
+}
+
+
+# pydantic's own words, where a bound stands behind a validator
+_BOUNDS = {"ge": "minimum", "le": "maximum"}
+
+
+class _Generator(GenerateJsonSchema):
+    """Writes schemas as the codec writes values."""
+
+    def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
+        """Answers hold decimals as numbers, requests may bring text as well."""
+        _ = schema
+        return {"type": "number"} if self.mode == "serialization" else dict(LOOSE_DECIMAL)
+
+    def ser_schema(self, schema: Any) -> JsonSchemaValue | None:
+        """Tell instants and decimal texts from other text."""
+        written_by = schema.get("function")
+        if written_by in {instant_text, instant_text_ms}:
+            return dict(INSTANT)
+        if getattr(written_by, "__name__", None) == "plain":
+            return dict(DECIMAL)
+        return super().ser_schema(schema)
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        """Leave defaults out: a field not given is not a field set to null."""
+        return self.generate_inner(schema["schema"])
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        """Leave out titles that only repeat the name."""
+        _ = schema
+        return False
+
+
+def components(models: Iterable[type[BaseModel]]) -> tuple[dict[str, Schema], Mapping[type, str]]:
+    """Return the component schemas of models and all they hold, and the models' names there."""
+    inputs: list[tuple[type[BaseModel], JsonSchemaMode]] = []
+    for model in dict.fromkeys(models):
+        mode: Literal["validation", "serialization"] = (
+            "validation" if issubclass(model, In) else "serialization"
+        )
+        inputs.append((model, mode))
+    generator = _Generator(ref_template=REF + "{model}")
+    refs, definitions = generator.generate_definitions(
+        [(model, mode, model.__pydantic_core_schema__) for model, mode in inputs]
+    )
+    shorter = {str(name): _short(name) for name in definitions}
+    found = {shorter[name]: _renamed(schema, shorter) for name, schema in definitions.items()}
+    for (owner, field), schema in REFINED.items():
+        if owner in found:
+            found[owner]["properties"][field] = schema
+    names = {model: shorter[refs[model, mode]["$ref"].removeprefix(REF)] for model, mode in inputs}
+    for name, schema in found.items():
+        schema["title"] = name
+    return {**WRITTEN_OUT, **found}, names
+
+
+def _short(name: str) -> str:
+    """Turn `billing_core__wire__customers__AddressIn` into `CustomersAddressIn`."""
+    *modules, last = name.split("__")
+    return (modules[-1].title().replace("_", "") + last) if modules else last
+
+
+def _renamed(schema: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(schema, list):
+        return [_renamed(one, names) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        _BOUNDS.get(key, key): REF + names[value.removeprefix(REF)]
+        if key == "$ref" and isinstance(value, str)
+        else _renamed(value, names)
+        for key, value in schema.items()
+    }
+
+
+def three_zero(schema: Any) -> Any:
+    """Rewrite a 3.1 document for readers of OpenAPI 3.0: `nullable`, `enum`, no ref siblings."""
+    if isinstance(schema, list):
+        return [three_zero(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return {"$ref": schema["$ref"]}
+    rewritten = {key: three_zero(value) for key, value in schema.items()}
+    if "const" in rewritten:
+        rewritten["enum"] = [rewritten.pop("const")]
+    kinds = rewritten.get("anyOf")
+    if isinstance(kinds, list) and {"type": "null"} in kinds:
+        others = [kind for kind in kinds if kind != {"type": "null"}]
+        kind = "allOf" if len(others) == 1 else "anyOf"
+        del rewritten["anyOf"]
+        rewritten |= {kind: others, "nullable": True}
+    return rewritten
