@@ -259,3 +259,9 @@ async def meant_by(unit: Unit, given: str) -> str:
         return given
     rows = await subscriptions.of_customer_external_id(unit, given)
     return rows[0].external_id if len(rows) == 1 else given
+
+
+async def started_at(unit: Unit, external_id: str) -> datetime | None:
+    """Return when the newest subscription of an external id started."""
+    found = await subscriptions.any_newest(unit, external_id)
+    return found.started_at if found else None
