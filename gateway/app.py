@@ -124,6 +124,7 @@ def create_app(core: Core) -> Any:
         request_max_body_size=MAX_BODY_BYTES,
         lifespan=[lifespan],
         openapi_config=None,
+        logging_config=None,
         debug=False,
     )
     documentation.describe(app)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from gateway.core import Core
 from gateway.jobs.clock import Clock
-from gateway.jobs.parts import Parts
 from gateway.jobs.relay import Relay
 from gateway.settings import Settings
 from gateway.worker import Queue, Workers, make_broker, quiet_libraries, redis_of
@@ -16,13 +15,8 @@ async def work(settings: Settings, queues: Sequence[str]) -> None:
     """Consume queues until a signal; relays promises too, so that none waits for a gateway."""
     broker = make_broker(redis_of(settings))
     core = Core(settings)
-    worker_core = Core(settings)
     relay = Relay(core.units, Queue(broker).send)
-
-    async def build() -> Parts:
-        return (await worker_core.open()).parts
-
-    workers = Workers(broker, build, queues)
+    workers = Workers(broker, Core(settings), queues)
     workers.start()
     relaying = asyncio.create_task(relay.run())
     await _signalled()

@@ -58,6 +58,7 @@ async def serve(settings: Settings, address: Address) -> None:
     Raises `AlreadyRunning` when another gateway uses the data directory.
     """
     async with AsyncExitStack() as stack:
+        alone = settings.needs_own_redis
         settings = await prepare(settings, stack)
         listener = _listen(address)
         core = Core(settings)
@@ -67,7 +68,7 @@ async def serve(settings: Settings, address: Address) -> None:
             await stack.enter_async_context(_running(_sibling(settings, address, number)))
             for number in range(1, address.workers)
         ]
-        await stack.enter_async_context(background(settings, core, clock=True))
+        await stack.enter_async_context(background(settings, core, alone=alone))
         print(f"Tallygate listens on {address.url}", file=sys.stderr)  # noqa: T201 - for its user
         _ = others
         await server.serve(sockets=[listener])
@@ -101,29 +102,29 @@ async def prepare(settings: Settings, stack: AsyncExitStack) -> Settings:
 
 
 @asynccontextmanager
-async def background(settings: Settings, core: Core, *, clock: bool) -> AsyncIterator[None]:
-    """Run relay, workers and clock beside the server, and stop them after it."""
+async def background(settings: Settings, core: Core, *, alone: bool) -> AsyncIterator[None]:
+    """Run the relay beside the server and, where this command is all there is, workers and clock.
+
+    With a Redis of their own, workers and clock are processes of their own too.
+    """
     broker = make_broker(redis_of(settings))
     relay = Relay(core.units, Queue(broker).send)
     core.units.on_promise = relay.poke
-    ticking = Clock(core.units)
-    worker_core = Core(settings)
-
-    async def build() -> object:
-        return (await worker_core.open()).parts
-
-    workers = Workers(broker, build)  # type: ignore[arg-type]
-    workers.start()
-    tasks = [asyncio.create_task(relay.run())]
-    if clock:
-        tasks.append(asyncio.create_task(ticking.run()))
+    loops: list[Relay | Clock] = [relay]
+    workers = None
+    if alone:
+        loops.append(Clock(core.units))
+        workers = Workers(broker, Core(settings))
+        workers.start()
+    tasks = [asyncio.create_task(loop.run()) for loop in loops]
     try:
         yield
     finally:
-        relay.stop()
-        ticking.stop()
+        for loop in loops:
+            loop.stop()
         await asyncio.gather(*tasks)
-        await asyncio.to_thread(workers.stop)
+        if workers is not None:
+            await asyncio.to_thread(workers.stop)
 
 
 def _event_writer(settings: Settings) -> Child:

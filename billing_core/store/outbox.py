@@ -75,16 +75,6 @@ async def open_ids(unit: Unit, leave_out: Sequence[str], limit: int) -> list[UUI
     return list(rows)
 
 
-async def note_failure(unit: Unit, outbox_id: UUID, error: str) -> None:
-    """Remember that keeping a promise failed."""
-    await unit.session.execute(
-        update(Outbox)
-        .where(Outbox.id == outbox_id)
-        .values(attempts=Outbox.attempts + 1, last_error=error[:500])
-        .execution_options(synchronize_session=False)
-    )
-
-
 async def forget_kept(session: AsyncSession, now: datetime) -> None:
     """Delete promises kept a while ago: the table must not grow with history."""
     await session.execute(

@@ -1,5 +1,6 @@
 """The unit of work: one organization, one now, one transaction."""
 
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import event, make_url
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
@@ -18,11 +20,12 @@ from sqlalchemy.orm import ORMExecuteState, Session, with_loader_criteria
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from billing_core.clock import now_for, wall_now
-from billing_core.domain.errors import NotFound
+from billing_core.domain.errors import Invalid, NotFound
 from billing_core.store.tables import Organization, Outbox, TenantRow
 from billing_core.wire.codec import decode, encode_text
 
 WEBHOOK_TOPIC = "webhook"
+UNIQUE_COLUMNS = re.compile(r"UNIQUE constraint failed: (.+)|Key \(([^)]+)\)=.*already exists")
 
 
 @dataclass(slots=True)
@@ -82,9 +85,12 @@ class Units:
     @asynccontextmanager
     async def open(self, org_id: UUID) -> AsyncIterator[Unit]:
         """Commit on return, roll back on any exception; raises `NotFound("organization")`."""
-        async with self._write.begin() as session:
-            unit = await self._enter(session, org_id)
-            yield unit
+        try:
+            async with self._write.begin() as session:
+                unit = await self._enter(session, org_id)
+                yield unit
+        except IntegrityError as error:
+            raise _refusal(error) from error
         if unit.promised and self.on_promise is not None:
             self.on_promise()
 
@@ -108,6 +114,19 @@ class Units:
         if org is None:
             raise NotFound("organization")
         return Unit(session, org, now_for(org.frozen_at))
+
+
+def _refusal(error: IntegrityError) -> Exception:
+    """Turn a lost race for a unique value into the refusal that a check before would have given.
+
+    SQLite names the columns ("UNIQUE constraint failed: plans.org_id, plans.code"), PostgreSQL the
+    constraint and in its detail the columns ("Key (org_id, code)=(...) already exists").
+    """
+    found = UNIQUE_COLUMNS.search(str(error.orig))
+    if found is None:
+        return error
+    column = (found[1] or found[2]).split(",")[-1].strip()
+    return Invalid.field(column.split(".")[-1], "value_already_exist")
 
 
 @event.listens_for(Session, "do_orm_execute")
@@ -149,6 +168,7 @@ def engines_for(url: str) -> Engines:
             url,
             json_serializer=encode_text,
             json_deserializer=decode,
+            hide_parameters=True,
             pool_size=10,
             pool_pre_ping=True,
         )
@@ -164,6 +184,7 @@ def _sqlite(url: str, begin: str, connections: int) -> AsyncEngine:
         url,
         json_serializer=encode_text,
         json_deserializer=decode,
+        hide_parameters=True,
         poolclass=AsyncAdaptedQueuePool,
         pool_size=connections,
         max_overflow=0,

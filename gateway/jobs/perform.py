@@ -1,10 +1,10 @@
 """Keeping a promise: the job behind an outbox row, run once in effect however often it is sent."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from uuid import UUID
 
 from billing_core.clock import wall_now
-from billing_core.domain.errors import NotFound
 from billing_core.services import clocks, webhooks
 from billing_core.store import outbox
 from billing_core.store.tables import Outbox
@@ -16,6 +16,7 @@ from gateway.jobs.parts import Parts
 Transactional = Callable[[Parts, Unit, Outbox], Awaitable[None]]
 Talking = Callable[[Parts, UUID, Outbox], Awaitable[None]]
 BATCH = 100
+LONGEST_WAIT_SECONDS = 600
 NOT_WAITED_FOR = (webhooks.DELIVER_TOPIC,)
 
 
@@ -59,8 +60,6 @@ async def perform(parts: Parts, org_id: UUID, outbox_id: UUID) -> None:
                 promise.done_at = wall_now()
                 return
         await TALKING[promise.topic](parts, org_id, promise)
-    except NotFound:
-        return  # the organization is gone, and its promises with it
     except Exception as error:
         await _note(parts, org_id, outbox_id, error)
         raise
@@ -80,5 +79,12 @@ async def drain(parts: Parts, org_id: UUID) -> int:
 
 
 async def _note(parts: Parts, org_id: UUID, outbox_id: UUID, error: Exception) -> None:
+    """Put a promise that could not be kept back in the queue, later each time."""
     async with parts.units.open(org_id) as unit:
-        await outbox.note_failure(unit, outbox_id, f"{type(error).__name__}: {error}")
+        promise = await outbox.lock(unit, outbox_id)
+        if promise is not None:
+            promise.attempts += 1
+            promise.last_error = f"{type(error).__name__}: {error}"[:500]
+            wait_seconds = min(2**promise.attempts, LONGEST_WAIT_SECONDS)
+            promise.due_at = wall_now() + timedelta(seconds=wait_seconds)
+            promise.sent_at = None

@@ -53,17 +53,17 @@ class State:
 
 
 def count_again(
-    events: Iterable[FoldedEvent], meters: Mapping[MeterKey, tuple[int, Definition]]
-) -> State:
-    """Derive everything from the live events, without any of the code that ingestion uses."""
-    state = State()
+    events: Iterable[FoldedEvent],
+    meters: Mapping[MeterKey, tuple[int, Definition]],
+    state: State,
+) -> None:
+    """Derive everything from live events, without any of the code that ingestion uses."""
     for event in events:
         _, org_id, subscription, code, _, _ = event
         key = MeterKey(org_id, code)
         state.codes[key] = state.codes.get(key, 0) + 1
         if key in meters and subscription is not None:
             _count_event(state, event, subscription, *meters[key])
-    return state
 
 
 def _count_event(

@@ -90,7 +90,7 @@ POSTGRES_DDL: tuple[str, ...] = (
     "CREATE SEQUENCE event_blocks",
     """
     CREATE TABLE events (
-      id bigint NOT NULL,
+      id bigint PRIMARY KEY,
       org bytea NOT NULL,
       key bytea NOT NULL,
       series bigint NOT NULL,
@@ -107,7 +107,6 @@ POSTGRES_DDL: tuple[str, ...] = (
     "CREATE UNIQUE INDEX events_key ON events (key)",
     "CREATE INDEX events_series ON events (series, ts)",
     "CREATE INDEX events_times ON events (org, ts)",
-    "CREATE INDEX events_ids ON events USING brin (id) WITH (pages_per_range = 32)",
     """
     CREATE TABLE event_codes (
       org bytea NOT NULL, code text NOT NULL, shard integer NOT NULL,

@@ -65,7 +65,8 @@ def differences(reads: SqliteReads, org_id: UUID | None) -> list[str]:
         MeterKey(org, code): (meter, Definition(aggregation, field_name))
         for org, code, meter, aggregation, field_name in reads.query(_METERS, scope)
     }
-    counted = count_again(reads.query(_EVENTS, scope), meters)
+    counted = State()
+    count_again(reads.query(_EVENTS, scope), meters, counted)
     kept = _kept(reads, [meter for meter, _ in meters.values()])
     kept.codes = {MeterKey(org, code): count for org, code, count in reads.query(_CODES, scope)}
     return [*compare(kept, counted), *_index_differences(reads)]

@@ -1,0 +1,80 @@
+"""Lists of raw events out of the PostgreSQL event log."""
+
+from typing import Any
+
+from billing_core.ports import EventFilter, StoredEvent
+from billing_core.store.events.records import (
+    STORED_COLUMNS,
+    key_range,
+    micros,
+    series_of,
+    stored_event,
+)
+
+FIND = f"""
+    SELECT {STORED_COLUMNS} FROM events
+    WHERE key BETWEEN $1 AND $2 AND org = $3 AND transaction_id = $4 AND deleted_at IS NULL
+    ORDER BY id DESC LIMIT 1
+"""  # noqa: S608 - names of columns
+_COUNT_CODES = """
+    SELECT coalesce(sum(n), 0)::bigint FROM event_codes
+    WHERE org = $1 AND ($2::text IS NULL OR code = $2)
+"""
+
+
+async def find(connection: Any, org_id: bytes, transaction_id: str) -> StoredEvent | None:
+    """Return the newest live event with that transaction id."""
+    bounds = key_range(org_id, transaction_id)
+    row = await connection.fetchrow(FIND, *bounds, org_id, transaction_id)
+    return None if row is None else stored_event(tuple(row))
+
+
+async def page(
+    connection: Any, org_id: bytes, wanted: EventFilter, limit: int, offset: int
+) -> tuple[list[StoredEvent], int]:
+    """Return a page, newest first and then by transaction id, and the total count."""
+    condition, parameters = await _condition(connection, org_id, wanted)
+    if (wanted.external_subscription_id, wanted.timestamp_from, wanted.timestamp_to) == (None,) * 3:
+        total = await connection.fetchval(_COUNT_CODES, org_id, wanted.code)
+    else:
+        total = await connection.fetchval(
+            f"SELECT count(*) FROM events WHERE {condition}",  # noqa: S608 - only our own text
+            *parameters,
+        )
+    if offset >= total:
+        return [], total
+    count = len(parameters)
+    rows = await connection.fetch(
+        f"SELECT {STORED_COLUMNS} FROM events WHERE {condition}"  # noqa: S608 - only our own text
+        f" ORDER BY ts DESC, transaction_id LIMIT ${count + 1} OFFSET ${count + 2}",
+        *(*parameters, limit, offset),
+    )
+    return [stored_event(tuple(row)) for row in rows], total
+
+
+async def _condition(connection: Any, org_id: bytes, wanted: EventFilter) -> tuple[str, list[Any]]:
+    parameters: list[Any] = [org_id]
+    conditions = ["org = $1", "deleted_at IS NULL"]
+
+    def require(condition: str, value: Any) -> None:
+        parameters.append(value)
+        conditions.append(condition.format(f"${len(parameters)}"))
+
+    subscription = wanted.external_subscription_id
+    if wanted.code is not None:
+        require("code = {}", wanted.code)
+    if subscription is not None:
+        codes = [wanted.code]
+        if wanted.code is None:
+            rows = await connection.fetch(
+                "SELECT DISTINCT code FROM event_codes WHERE org = $1", org_id
+            )
+            codes = [row[0] for row in rows]
+        series = [series_of(org_id, subscription, code) for code in codes if code is not None]
+        require("series = ANY ({}::bigint[])", series)
+        require("external_subscription_id = {}", subscription)
+    if wanted.timestamp_from is not None:
+        require("ts >= {}", micros(wanted.timestamp_from))
+    if wanted.timestamp_to is not None:
+        require("ts <= {}", micros(wanted.timestamp_to))
+    return " AND ".join(conditions), parameters
