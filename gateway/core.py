@@ -3,6 +3,7 @@
 from contextlib import AsyncExitStack
 from functools import lru_cache
 from pathlib import Path
+from uuid import UUID
 
 from sqlalchemy import make_url
 
@@ -11,7 +12,7 @@ from billing_core.services.documents import Wording
 from billing_core.services.events import EventIntake
 from billing_core.store.columns import KEYRING
 from billing_core.store.events.ingest import Ingest
-from billing_core.store.events.opening import open_log
+from billing_core.store.events.opening import Store, open_log
 from billing_core.store.events.sqlite_store import SqliteEventStore
 from billing_core.store.unit import Units, engines_for
 from connectors.documents.formats import long_date, parsed
@@ -25,6 +26,7 @@ from gateway.settings import Settings
 
 DATABASE_NAME = "tallygate.db"
 EVENTS_NAME = "events.db"
+NOBODY = UUID(int=0)
 
 
 def database_url(settings: Settings) -> str:
@@ -65,7 +67,7 @@ class Core:
         self._closing = AsyncExitStack()
         self.ingest: Ingest
         self.events: EventStore
-        self._store: SqliteEventStore
+        self._store: Store
         self.intake: EventIntake
         self.parts: Parts
 
@@ -73,7 +75,7 @@ class Core:
         """Connect everything; close what was opened if a later part fails."""
         async with AsyncExitStack() as opening:
             opening.push_async_callback(self.units.engines.dispose)
-            store, writer = await open_log(
+            store, writer = open_log(
                 database_url(self.settings), events_database(self.settings)
             )
             await store.start()
@@ -102,8 +104,10 @@ class Core:
         return self
 
     async def check_events(self) -> None:
-        """Ask the event store's writer; raises `Unavailable`."""
-        await self._store.start()
+        """Ask the event store, on SQLite its writer too; raises `Unavailable`."""
+        if isinstance(self._store, SqliteEventStore):
+            await self._store.start()
+        await self._store.find_event(NOBODY, "ready")
 
     async def close(self) -> None:
         """Flush and let go of everything."""

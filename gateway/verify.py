@@ -6,6 +6,7 @@ from billing_core.services.invariants import violations
 from billing_core.store import organizations
 from billing_core.store.columns import KEYRING
 from billing_core.store.events.opening import open_log
+from billing_core.store.events.sqlite_store import SqliteEventStore
 from billing_core.store.unit import Units, engines_for
 from gateway.core import database_url, events_database
 from gateway.settings import Settings
@@ -18,7 +19,9 @@ async def run(settings: Settings) -> list[str]:
         engines = engines_for(database_url(settings))
         stack.push_async_callback(engines.dispose)
         units = Units(engines)
-        events, _ = await open_log(database_url(settings), events_database(settings))
+        events, _ = open_log(database_url(settings), events_database(settings))
+        if not isinstance(events, SqliteEventStore):
+            await events.start()
         stack.push_async_callback(events.stop)
         async with units.system() as session:
             ids = [org_id for org_id, _ in await organizations.organization_ids(session)]
