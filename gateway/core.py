@@ -8,14 +8,14 @@ from uuid import UUID
 from sqlalchemy import make_url
 
 from billing_core.ports import EventStore
-from billing_core.services.documents import Wording
+from billing_core.services.document_details import Wording
 from billing_core.services.events import EventIntake
 from billing_core.store.columns import KEYRING
 from billing_core.store.events.ingest import Ingest
 from billing_core.store.events.opening import Store, open_log
 from billing_core.store.events.sqlite_store import SqliteEventStore
 from billing_core.store.unit import Units, engines_for
-from connectors.documents.formats import long_date, parsed
+from connectors.documents.formats import long_date, parsed, percent, quantity, unit_price
 from connectors.documents.labels import label
 from connectors.documents.typst_pdf import TypstRenderer
 from connectors.webhooks.sender import WebhookSender
@@ -47,7 +47,14 @@ def events_database(settings: Settings) -> Path:
 
 def wording() -> Wording:
     """Return how documents say things."""
-    return Wording(label=label, long_date=lambda day, locale: long_date(day, parsed(locale)))
+    return Wording(
+        label=label,
+        long_date=lambda day, locale: long_date(day, parsed(locale)),
+        unit_price=lambda price, currency, locale: unit_price(price, currency, parsed(locale)),
+        quantity=lambda units, locale: quantity(units, parsed(locale)),
+        percent=lambda rate, locale: percent(rate, parsed(locale)),
+        country=lambda code, locale: parsed(locale).territories.get(code, code),
+    )
 
 
 @lru_cache(maxsize=1)
@@ -75,9 +82,7 @@ class Core:
         """Connect everything; close what was opened if a later part fails."""
         async with AsyncExitStack() as opening:
             opening.push_async_callback(self.units.engines.dispose)
-            store, writer = open_log(
-                database_url(self.settings), events_database(self.settings)
-            )
+            store, writer = open_log(database_url(self.settings), events_database(self.settings))
             await store.start()
             opening.push_async_callback(store.stop)
             self.events = self._store = store

@@ -1,9 +1,5 @@
 """What stands on an invoice's PDF."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 from billing_core.clock import wall_now
@@ -15,6 +11,7 @@ from billing_core.ports import (
     InvoiceDocument,
     Party,
 )
+from billing_core.services.document_details import Wording, details
 from billing_core.store import files, invoices
 from billing_core.store.tables import (
     BillingEntity,
@@ -25,18 +22,6 @@ from billing_core.store.tables import (
     StoredFile,
 )
 from billing_core.store.unit import Unit
-from billing_core.wire.dates import last_instant
-
-Label = Callable[[str, str], str]
-DateText = Callable[[Any, str], str]
-
-
-@dataclass(frozen=True, slots=True)
-class Wording:
-    """How the renderer's language says things: labels and dates of a locale."""
-
-    label: Label
-    long_date: DateText
 
 
 async def invoice_document(
@@ -55,9 +40,9 @@ async def invoice_document(
         currency=invoice.currency,
         issuing_date=invoice.issuing_date,
         payment_due_date=invoice.payment_due_date,
-        seller=_seller(invoice.entity),
-        buyer=_buyer(invoice.customer),
-        sections=tuple(_section(line, fees, invoice, locale, wording) for line in lines),
+        seller=_seller(invoice.entity, locale, wording),
+        buyer=_buyer(invoice.customer, locale, wording),
+        sections=tuple(_section(line, fees, invoice.timezone, locale, wording) for line in lines),
         totals=_totals(invoice, locale, wording),
         notes=(invoice.entity.invoice_footer,) if invoice.entity.invoice_footer else (),
         status=invoice.status,
@@ -81,7 +66,7 @@ async def store_pdf(unit: Unit, invoice_id: UUID, content: bytes) -> Invoice | N
     return invoice
 
 
-def _seller(entity: BillingEntity) -> Party:
+def _seller(entity: BillingEntity, locale: str, wording: Wording) -> Party:
     city = " ".join(part for part in (entity.zipcode, entity.city) if part)
     return Party(
         name=entity.legal_name or entity.name,
@@ -90,14 +75,14 @@ def _seller(entity: BillingEntity) -> Party:
             entity.address_line2,
             city,
             entity.state,
-            entity.country,
+            entity.country and wording.country(entity.country, locale),
             entity.tax_identification_number,
             entity.email,
         ),
     )
 
 
-def _buyer(customer: Customer) -> Party:
+def _buyer(customer: Customer, locale: str, wording: Wording) -> Party:
     person = " ".join(part for part in (customer.firstname, customer.lastname) if part)
     name = customer.legal_name or customer.name or person or customer.external_id
     city = " ".join(part for part in (customer.zipcode, customer.city) if part)
@@ -108,7 +93,7 @@ def _buyer(customer: Customer) -> Party:
             customer.address_line2,
             city,
             customer.state,
-            customer.country,
+            customer.country and wording.country(customer.country, locale),
             customer.tax_identification_number,
             customer.email,
         ),
@@ -120,7 +105,7 @@ def _lines(*parts: str | None) -> tuple[str, ...]:
 
 
 def _section(
-    line: InvoiceSubscription, fees: list[Fee], invoice: Invoice, locale: str, wording: Wording
+    line: InvoiceSubscription, fees: list[Fee], tz: str, locale: str, wording: Wording
 ) -> DocumentSection:
     subscription = line.subscription
     own = [fee for fee in fees if fee.subscription_id == subscription.id]
@@ -128,20 +113,14 @@ def _section(
     return DocumentSection(
         title=title,
         period=None,
-        lines=tuple(_line(fee, invoice, locale, wording) for fee in own),
+        lines=tuple(_line(fee, tz, locale, wording) for fee in own),
     )
 
 
-def _line(fee: Fee, invoice: Invoice, locale: str, wording: Wording) -> DocumentLine:
-    _ = invoice
-    details: tuple[str, ...] = ()
-    if fee.from_datetime and fee.to_datetime:
-        first, last = fee.from_datetime, last_instant(fee.to_datetime)
-        span = f"{wording.long_date(first, locale)} \N{EN DASH} {wording.long_date(last, locale)}"
-        details = (span,)
+def _line(fee: Fee, tz: str, locale: str, wording: Wording) -> DocumentLine:
     return DocumentLine(
         description=fee.item["invoice_display_name"],
-        details=details,
+        details=details(fee, tz, locale, wording),
         units=fee.units,
         unit_amount=fee.precise_unit_amount,
         amount_minor=fee.amount_cents,
@@ -161,7 +140,7 @@ def _totals(invoice: Invoice, locale: str, wording: Wording) -> tuple[DocumentTo
         if amount:
             totals.append(total(key, -amount))
     totals.extend(
-        DocumentTotal(f"{tax.tax_name} ({_percent(tax.tax_rate)} %)", tax.amount_cents)
+        DocumentTotal(f"{tax.tax_name} ({wording.percent(tax.tax_rate, locale)})", tax.amount_cents)
         for tax in invoice.applied_taxes
         if len(invoice.applied_taxes) > 1
     )
@@ -178,10 +157,6 @@ def _totals(invoice: Invoice, locale: str, wording: Wording) -> tuple[DocumentTo
     totals.append(total("total", invoice.total_amount_cents))
     totals.append(total("amount_due", due))
     return tuple(totals)
-
-
-def _percent(rate: Decimal) -> str:
-    return format(rate.normalize(), "f")
 
 
 async def file(unit: Unit, file_id: UUID) -> StoredFile:

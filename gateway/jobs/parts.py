@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from billing_core.ports import DocumentRenderer, EventStore
-from billing_core.services.documents import Wording
+from billing_core.services.document_details import Wording
 from billing_core.store.unit import Units
 from connectors.webhooks.sender import WebhookSender
 from gateway.settings import Settings
