@@ -16,7 +16,7 @@ from billing_core.store.unit import Units, engines_for
 from billing_core.wire.organizations import OrganizationIn
 from gateway import processes, serve, verify
 from gateway.core import database_url
-from gateway.embedded import AlreadyRunning, RedisMissing, read_secrets
+from gateway.embedded import AlreadyRunning, DataDirectory, RedisMissing, read_secrets
 from gateway.migrate import migrate
 from gateway.settings import Settings, SettingsError
 
@@ -78,7 +78,11 @@ def org_group() -> None:
 @DATA_DIR
 def create_org(name: str, *, sandbox: bool, data_dir: Path | None) -> None:
     """Create an organization; prints its id and its first API key."""
-    settings = _complete(_settings(data_dir))
+    settings = _settings(data_dir)
+    if settings.is_embedded and read_secrets(settings.data_dir) is None:
+        with DataDirectory(settings.data_dir):
+            pass  # the first command on a new data directory makes its secrets
+    settings = _complete(settings)
     organization_id, key = _run(_create_org(settings, name, sandbox=sandbox))
     click.echo(f"organization {organization_id}")
     click.echo(f"api_key      {key}")

@@ -69,7 +69,7 @@ async def serve(settings: Settings, address: Address) -> None:
             for number in range(1, address.workers)
         ]
         await stack.enter_async_context(background(settings, core, alone=alone))
-        print(f"Tallygate listens on {address.url}", file=sys.stderr)  # noqa: T201 - for its user
+        _greet(settings, address)
         _ = others
         await server.serve(sockets=[listener])
 
@@ -125,6 +125,15 @@ async def background(settings: Settings, core: Core, *, alone: bool) -> AsyncIte
         await asyncio.gather(*tasks)
         if workers is not None:
             await asyncio.to_thread(workers.stop)
+
+
+def _greet(settings: Settings, address: Address) -> None:
+    lines = (
+        f"Tallygate listens on {address.url}",
+        f"  API reference  {address.url}/docs",
+        f"  data and keys  {settings.data_dir.resolve()} (admin key in secrets.json)",
+    )
+    print("\n".join(lines), file=sys.stderr, flush=True)  # noqa: T201 - for the one who started it
 
 
 def _event_writer(settings: Settings) -> Child:
