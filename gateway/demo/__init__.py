@@ -1,1 +1,1 @@
-"""`make demo`: one month of three customers, from real calls to invoices, on a gateway of its own."""
+"""`make demo`: a month of three customers, from real calls to invoices, on its own gateway."""

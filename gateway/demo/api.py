@@ -43,7 +43,7 @@ class Api:
         return _decoded(await self._send("POST", path, json=body), path)
 
     async def refusal(self, path: str, body: object) -> dict[str, Any]:
-        """Return the error body of a POST that must be refused; raises `DemoFailed` if it is not."""
+        """Return the error body of a POST; raises `DemoFailed` unless it is refused."""
         response = await self._send("POST", path, json=body)
         if response.is_success:
             message = f"POST {path} was accepted, but had to be refused"

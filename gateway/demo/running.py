@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import socket
+import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -41,7 +42,7 @@ def fresh_directory(path: Path) -> Path:
 
     Raises `DemoFailed` when it holds something else, or when a demo is still running in it.
     """
-    path = path.absolute()
+    path = path.resolve()
     if path.exists() and any(path.iterdir()):
         if not (path / MARK).exists():
             message = f"{path} holds files that no demo made; name another one with --data-dir"
@@ -51,9 +52,21 @@ def fresh_directory(path: Path) -> Path:
         except AlreadyRunning as error:
             raise DemoFailed(str(error)) from None
         shutil.rmtree(path)
-    path.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+    # the one above may be the data directory of `make serve`, which is private
+    path.parent.mkdir(mode=PRIVATE_DIRECTORY, parents=True, exist_ok=True)
+    path.mkdir(mode=PRIVATE_DIRECTORY, exist_ok=True)
     (path / MARK).touch()
     return path
+
+
+@dataclass(frozen=True, slots=True)
+class LiteLLM:
+    """An interpreter that has LiteLLM, told to report usage of events `code` to a gateway."""
+
+    python: Path
+    running: Running
+    api_key: str
+    code: str
 
 
 @asynccontextmanager
@@ -99,31 +112,26 @@ async def gateway(data_dir: Path, port: int) -> AsyncIterator[Running]:
 
 
 async def litellm_calls(
-    running: Running,
-    api_key: str,
-    code: str,
-    wanted: list[dict[str, Any]],
-    python: Path,
-    told: Callable[[], None],
+    through: LiteLLM, wanted: list[dict[str, Any]], told: Callable[[], None]
 ) -> list[dict[str, Any]]:
     """Make the calls in a process of their own and return what LiteLLM says they used.
 
-    `python` is an interpreter that has LiteLLM; `told` is called after each call. Raises
-    `DemoFailed` when LiteLLM is missing or fails.
+    `told` is called after each call. Raises `DemoFailed` when LiteLLM fails.
     """
-    log_path = running.data_dir / "litellm.log"
+    data_dir = through.running.data_dir
+    log_path = data_dir / "litellm.log"
     variables = environment(
-        running.data_dir,
+        data_dir,
         LITELLM_LOCAL_MODEL_COST_MAP="True",
-        LAGO_API_BASE=running.url,
-        LAGO_API_KEY=api_key,
-        LAGO_API_EVENT_CODE=code,
+        LAGO_API_BASE=through.running.url,
+        LAGO_API_KEY=through.api_key,
+        LAGO_API_EVENT_CODE=through.code,
         LAGO_API_CHARGE_BY="user_id",
     )
     with log_path.open("wb") as log:
         # isolated: neither this directory nor anything of the user's is importable by accident
         process = await asyncio.create_subprocess_exec(
-            *(str(python), "-I", calls.__file__),
+            *(str(through.python), "-I", calls.__file__),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
@@ -141,8 +149,6 @@ async def litellm_calls(
         if process.returncode is None:
             process.kill()
             await process.wait()
-    if status == calls.LITELLM_MISSING:
-        raise DemoFailed(missing_litellm(python))
     if status != 0 or len(used) != len(wanted):
         tail = log_path.read_text(errors="replace")[-2000:].strip()
         message = f"LiteLLM ended with {status} after {len(used)} calls: {tail}"
@@ -175,19 +181,29 @@ async def verify(running: Running) -> str:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env=environment(running.data_dir),
+        start_new_session=True,
     )
-    output, _ = await process.communicate()
+    try:
+        output, _ = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     if process.returncode != 0:
         raise DemoFailed(output.decode(errors="replace").strip())
     return output.decode().strip().splitlines()[-1]
 
 
-def missing_litellm(python: Path) -> str:
-    """Return what to tell a user without LiteLLM."""
-    return (
-        f"{python} has no LiteLLM. `make demo` installs it; without make: "
-        f"{python} -m pip install -c constraints.txt -e '.[embedded,demo]'"
-    )
+def require_litellm(python: Path) -> None:
+    """Raise `DemoFailed` unless an interpreter has LiteLLM."""
+    look = "import importlib.util, sys; sys.exit(importlib.util.find_spec('litellm') is None)"
+    # found, not imported: that takes seconds
+    if subprocess.run([str(python), "-I", "-c", look], check=False).returncode != 0:  # noqa: S603 - the user's own choice of interpreter
+        message = (
+            f"{python} has no LiteLLM. `make demo` installs it; without make: "
+            f"{python} -m pip install -c constraints.txt -e '.[embedded,demo]'"
+        )
+        raise DemoFailed(message)
 
 
 def environment(home: Path, **variables: str) -> dict[str, str]:

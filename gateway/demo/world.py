@@ -17,6 +17,7 @@ ORGANIZATION = {
 }
 MONTH_START = "2026-01-01T00:00:00Z"
 MONTH_MIDDLE = "2026-01-15T09:30:00Z"
+MONTH_END = "2026-01-31T22:00:00Z"
 MONTH_BILLED = "2026-02-01T01:00:00Z"
 FIRST_DAY_SECONDS = 1_767_225_600  # MONTH_START as Unix time
 DAY_SECONDS = 86_400
@@ -61,6 +62,7 @@ METRICS = (
         "field_name": "requests",
     },
 )
+SESSION_FEE_NAME = "Session fee"
 SESSION_FEE = {"rate": "0", "fixed_amount": "0.35"}
 REQUEST_TIERS = [
     {"from_value": 0, "to_value": 10_000, "per_unit_amount": "0.002", "flat_amount": "0"},
@@ -148,7 +150,7 @@ def plans(metric_ids: dict[str, str]) -> list[dict[str, Any]]:
         }
 
     energy = charge("energy", "Energy", "standard", {"amount": "0.39"})
-    session = charge("session", "Session fee", "percentage", SESSION_FEE)
+    session = charge("session", SESSION_FEE_NAME, "percentage", SESSION_FEE)
     tiers = {"graduated_ranges": REQUEST_TIERS}
     requests = charge("requests", "API requests", "graduated", tiers)
     return [

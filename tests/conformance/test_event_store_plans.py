@@ -1,0 +1,95 @@
+"""No read may grow with history: every statement must reach its rows through an index."""
+
+import asyncio
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from billing_core.store.events import (
+    postgres_listing,
+    postgres_usage,
+    sqlite_listing,
+    sqlite_log,
+    sqlite_reads,
+)
+from billing_core.store.events.schema import POSTGRES_DDL, prepare_sqlite
+from tests.support.postgres import execute, fresh_database
+
+NAMED = dict.fromkeys(
+    (
+        *("meter", "grain", "first", "end", "series", "start", "org", "subscription", "code"),
+        *("last", "limit", "lowest", "highest", "transaction_id"),
+    ),
+    1,
+)
+TAIL = "SEARCH events USING INTEGER PRIMARY KEY (rowid>?)"
+SQLITE: dict[str, tuple[str, Any, str]] = {
+    "meter": (sqlite_reads.FIND_METER, (1, 1), "USING INDEX sqlite_autoindex_meters_1"),
+    "filled": (sqlite_reads.FILLED_BUCKETS, NAMED, "(meter=? AND grain=? AND bucket>?)"),
+    "tallies": (
+        sqlite_reads.TALLIES,
+        (1, 1, "[1]", "s", ""),
+        "(meter=? AND grain=? AND bucket=? AND external_subscription_id=? AND group_key=?)",
+    ),
+    "values": (
+        sqlite_reads.VALUES,
+        (1, 1, "[1]", "s", ""),
+        "(meter=? AND grain=? AND bucket=? AND external_subscription_id=? AND group_key=?)",
+    ),
+    "folded": (sqlite_reads.FOLDED_EVENTS, NAMED, "(series=? AND ts>? AND ts<?)"),
+    "tail": (sqlite_reads.TAIL_EVENTS, NAMED, TAIL),
+    "find": (sqlite_listing.FIND, NAMED, "(key>? AND key<?)"),
+    "by time": (sqlite_listing.BY_TIME, NAMED, "(org=? AND ts>? AND ts<?)"),
+    "by series": (sqlite_listing.BY_SERIES, NAMED, "(series=? AND ts>? AND ts<?)"),
+    "new events": (sqlite_log._NEW_EVENTS, (1,), TAIL),  # noqa: SLF001 - its plan matters
+}
+POSTGRES: dict[str, tuple[str, Any, str]] = {
+    "tallies": (postgres_usage.TALLIES, ([1], [1], ["s"], [1], [1], [1]), "event_rollups_pkey"),
+    "raw": (
+        postgres_usage.RAW_EVENTS,
+        ([1], [1], [b"o"], ["s"], ["c"], [1], [1]),
+        "events_series",
+    ),
+    "find": (postgres_listing.FIND, (b"1", b"2", b"o", "t"), "events_key"),
+}
+
+
+@pytest.mark.parametrize("name", SQLITE)
+def test_sqlite_plans(tmp_path: Path, name: str) -> None:
+    statement, parameters, wanted = SQLITE[name]
+    connection = sqlite3.connect(tmp_path / "events.db", isolation_level=None)
+    prepare_sqlite(connection)
+    rows = connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters).fetchall()
+    connection.close()
+    plan = [row[3] for row in rows]
+    assert any(wanted in step for step in plan), plan
+    # Scanned may only be what is one row or was made for this statement.
+    scans = {step for step in plan if step.startswith("SCAN")}
+    harmless = ("SCAN log_state", "SCAN key_slices", "SCAN json_each", "SCAN filled")
+    assert all(step.startswith(harmless) for step in scans), plan
+
+
+@pytest.mark.parametrize("name", POSTGRES)
+async def test_postgres_plans(postgres_url: str, name: str) -> None:
+    statement, parameters, wanted = POSTGRES[name]
+    connection: Any = await asyncpg.connect(postgres_url)
+    try:
+        # The tables are empty; without this a scan would be the right choice.
+        await connection.execute("SET enable_seqscan = off")
+        rows = await connection.fetch(f"EXPLAIN {statement}", *parameters)
+    finally:
+        await connection.close()
+    plan = "\n".join(row[0] for row in rows)
+    assert wanted in plan, plan
+    assert "Seq Scan" not in plan, plan
+
+
+@pytest.fixture(scope="module")
+def postgres_url() -> Any:
+
+    with fresh_database() as url:
+        asyncio.run(execute(url, *POSTGRES_DDL))
+        yield url

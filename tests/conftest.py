@@ -1,0 +1,68 @@
+"""Gateways that tests share: starting one takes seconds, an organization milliseconds."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.support.gateway import Gateway, Org
+from tests.support.postgres import fresh_database
+
+DATABASES = ("sqlite", "postgres")
+SHARED = {"TALLYGATE_WEBHOOK_ALLOW_PRIVATE": "1"}
+
+
+def asyncpg_url(url: str) -> str:
+    """Return a PostgreSQL URL as settings want it."""
+    return url.replace("postgresql://", "postgresql+asyncpg://", 1)
+
+
+class Shared:
+    """One running gateway per database, started when it is first asked for."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._running = ExitStack()
+        self._gateways: dict[str, Gateway] = {}
+
+    def on(self, database: str) -> Gateway:
+        """Return the gateway of a database."""
+        if database not in self._gateways:
+            url = None
+            if database == "postgres":
+                url = asyncpg_url(self._running.enter_context(fresh_database()))
+            gateway = Gateway(self._directory / database, url, SHARED)
+            self._gateways[database] = self._running.enter_context(gateway)
+        return self._gateways[database]
+
+    def close(self) -> None:
+        """Everything that tests did in the shared gateways must add up; then stop them."""
+        with self._running:
+            for gateway in self._gateways.values():
+                gateway.verify()
+
+
+@pytest.fixture(scope="session")
+def shared_gateways(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
+    shared = Shared(tmp_path_factory.mktemp("shared"))
+    yield shared
+    shared.close()
+
+
+@pytest.fixture(scope="session")
+def gateway(shared_gateways: Shared) -> Gateway:
+    """Return the embedded gateway."""
+    return shared_gateways.on("sqlite")
+
+
+@pytest.fixture(scope="session", params=DATABASES)
+def any_gateway(request: pytest.FixtureRequest, shared_gateways: Shared) -> Gateway:
+    """Return the embedded gateway, then one on PostgreSQL."""
+    return shared_gateways.on(request.param)
+
+
+@pytest.fixture
+def org(gateway: Gateway) -> Org:
+    """Return a fresh sandbox organization."""
+    return gateway.organization()
