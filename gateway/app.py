@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from litestar import Litestar, Request, Router, patch
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.handlers import HTTPRouteHandler
 from litestar.middleware import ASGIMiddleware
 from litestar.types import ASGIApp, Receive, Scope, Send
@@ -164,5 +164,5 @@ def _patch_twin(handler: HTTPRouteHandler) -> HTTPRouteHandler:
     return twin(handler.fn)
 
 
-def _links(request: Request[Any, Any, Any], settings: Any) -> FileLinks:
+def _links(request: Request[Any, Any, Any], settings: NamedDependency[Any]) -> FileLinks:
     return FileLinks(settings.secret_key, settings.public_url or str(request.base_url))

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from litestar import Request, Response
+from litestar.di import NamedDependency
 from litestar.types import Scope
 from pydantic import BaseModel
 
@@ -76,7 +77,7 @@ def one(root: str, shape: Any) -> Answer:
     return Answer({root: shape}, media_type="application/json")
 
 
-async def principal(request: Asked, principals: Principals) -> Principal:
+async def principal(request: Asked, principals: NamedDependency[Principals]) -> Principal:
     """Authenticate the request, then check the key's permission for the resource."""
     found = await principals.resolve(bearer(request.headers.get("authorization")))
     resource = request.route_handler.opt.get("resource")
@@ -85,21 +86,25 @@ async def principal(request: Asked, principals: Principals) -> Principal:
     return found
 
 
-async def unit(request: Asked, units: Units, principal: Principal) -> AsyncIterator[Unit]:
+async def unit(
+    request: Asked, units: NamedDependency[Units], principal: NamedDependency[Principal]
+) -> AsyncIterator[Unit]:
     """Open one transaction per request; it commits before the first byte is sent."""
     reads = request.method in {"GET", "HEAD"}
+    if not reads:
+        await request.body()  # a slow sender must not hold a transaction open
     async with units.read(principal.org_id) if reads else units.open(principal.org_id) as opened:
         yield opened
 
 
-async def payload(request: Asked, principal: Principal) -> In:
+async def payload(request: Asked, principal: NamedDependency[Principal]) -> In:
     """Read and validate the body that the handler's operation takes."""
     _ = principal  # authentication comes before validation
     takes: Takes = request.route_handler.opt["operation"].takes
     return validate(takes.model, read_root(await request.body(), takes.root))
 
 
-async def loose(request: Asked, principal: Principal) -> Mapping[str, Any]:
+async def loose(request: Asked, principal: NamedDependency[Principal]) -> Mapping[str, Any]:
     """Read an optional JSON object without a root, as some verbs take it."""
     _ = principal
     body = await request.body()

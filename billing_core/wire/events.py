@@ -117,6 +117,8 @@ def read_single(body: bytes) -> EventIn:
     Raises `BadRequest` for malformed JSON and for a missing or empty root
     (`docs/rules/api-conventions.md` 5).
     """
+    if not body:
+        raise _missing_root("event")
     try:
         event = _single_decoder.decode(body)
     except msgspec.ValidationError:
@@ -134,6 +136,8 @@ def read_batch(body: bytes, max_events: int) -> list[EventIn]:
     Raises `BadRequest` for malformed JSON and `Invalid` for no events or too many
     (`docs/rules/metering.md` 1.4). An element that is not an object counts as an empty event.
     """
+    if not body:
+        raise Invalid.field("events", "no_events")
     try:
         events = _batch_decoder.decode(body).events
     except msgspec.ValidationError:

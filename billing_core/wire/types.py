@@ -47,7 +47,10 @@ def _decimal(value: Any) -> Any:
 
 
 def _is_sane(value: Decimal) -> bool:
-    return value.is_finite() and abs(value.adjusted()) < MOST_DIGITS
+    if not value.is_finite():
+        return False
+    places = -int(value.as_tuple().exponent)
+    return abs(value.adjusted()) < MOST_DIGITS and places <= MOST_DIGITS
 
 
 def _currency(value: str) -> str:

@@ -23,6 +23,8 @@ CODES = {
     "less_than_equal": "value_is_out_of_range",
     "int_parsing_size": "value_is_out_of_range",
 }
+# behind a validator the length of a text is told like that of a list
+TEXT_CODES = {"too_long": "value_is_too_long", "too_short": "value_is_mandatory"}
 
 
 def read_root(body: bytes, root: str) -> dict[str, Any]:
@@ -56,6 +58,8 @@ def _field(location: tuple[int | str, ...]) -> str:
 
 def _code(found: Any) -> str:
     kind = str(found["type"])
+    if isinstance(found.get("input"), str) and kind in TEXT_CODES:
+        return TEXT_CODES[kind]
     if kind in CODES:
         return CODES[kind]
     if kind.startswith("code:"):

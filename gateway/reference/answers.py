@@ -83,6 +83,7 @@ BODIES: dict[str, tuple[Schema, bool]] = {
 }
 # statuses beyond what the handler names
 ALSO: dict[str, tuple[int, ...]] = {
+    "createPlan": (404,),
     "createEvent": (400, 413, 422, 429, 503),
     "createBatchEvents": (400, 413, 422, 429, 503),
 }

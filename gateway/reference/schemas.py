@@ -7,8 +7,10 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, JsonSchemaValue
 from pydantic_core import core_schema
 
+from billing_core.domain.money import CURRENCIES
 from billing_core.wire.base import In
 from billing_core.wire.dates import instant_text, instant_text_ms
+from billing_core.wire.types import COUNTRIES
 
 Schema = dict[str, Any]
 REF = "#/components/schemas/"
@@ -46,6 +48,30 @@ FLAG: Schema = {"type": "boolean"}
 ID: Schema = {"type": "string", "format": "uuid"}
 INSTANT: Schema = {"type": "string", "format": "date-time"}
 DECIMAL: Schema = {"type": "string", "pattern": DECIMAL_TEXT}
+CURRENCY: Schema = {
+    "type": "string",
+    "enum": sorted(CURRENCIES),
+    "description": "An ISO 4217 code.",
+}
+COUNTRY: Schema = {
+    "type": "string",
+    "enum": sorted(COUNTRIES),
+    "description": "An ISO 3166-1 code of two letters.",
+}
+# what validators demand of texts that carry these names in requests
+SPELLED: dict[str, Schema] = {
+    "amount_currency": CURRENCY,
+    "country": COUNTRY,
+    "currency": CURRENCY,
+    "default_currency": CURRENCY,
+    "email": {"type": "string", "format": "email"},
+    "ending_at": INSTANT,
+    "expires_at": INSTANT,
+    "frozen_time": INSTANT,
+    "subscription_at": INSTANT,
+    "timezone": {"type": "string", "description": "An IANA name.", "example": "Europe/Berlin"},
+    "webhook_url": {"type": "string", "format": "uri", "maxLength": 2000},
+}
 # what callers may send where a decimal belongs; text keeps all its digits
 LOOSE_DECIMAL: Schema = {"anyOf": [{"type": "string", "pattern": DECIMAL_TEXT}, {"type": "number"}]}
 
@@ -136,6 +162,16 @@ REFINED: dict[tuple[str, str], Schema] = {
 _BOUNDS = {"ge": "minimum", "le": "maximum"}
 
 
+def _by_name(component: Schema) -> None:
+    """State what a validator demands of a request's text but its schema cannot show."""
+    for name, schema in component.get("properties", {}).items():
+        if name in SPELLED:
+            is_optional = {"type": "null"} in schema.get("anyOf", [])
+            component["properties"][name] = (
+                nullable(SPELLED[name]) if is_optional else SPELLED[name]
+            )
+
+
 class _Generator(GenerateJsonSchema):
     """Writes schemas as the codec writes values."""
 
@@ -177,6 +213,9 @@ def components(models: Iterable[type[BaseModel]]) -> tuple[dict[str, Schema], Ma
     )
     shorter = {str(name): _short(name) for name in definitions}
     found = {shorter[name]: _renamed(schema, shorter) for name, schema in definitions.items()}
+    for name, schema in found.items():
+        if name.endswith(("In", "Change")):
+            _by_name(schema)
     for (owner, field), schema in REFINED.items():
         if owner in found:
             found[owner]["properties"][field] = schema

@@ -13,7 +13,7 @@ from gateway.http import Answer, Gives, Operation, Takes, listed, one
 
 ROOT = "plan"
 ONE = Gives(ROOT, PlanOut)
-CREATE = Operation(ONE, Takes(ROOT, PlanIn), refuses=(400, 413, 422))
+CREATE = Operation(ONE, Takes(ROOT, PlanIn), refuses=(400, 404, 413, 422))
 CHANGE = Operation(ONE, Takes(ROOT, PlanChange), refuses=(400, 404, 413, 422))
 
 

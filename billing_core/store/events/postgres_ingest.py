@@ -1,7 +1,7 @@
 """Group commit into PostgreSQL: one statement per flush, exact even beside other processes."""
 
+import asyncio
 import logging
-import secrets
 from collections.abc import Sequence
 from itertools import chain
 from typing import Any
@@ -11,27 +11,27 @@ import asyncpg
 from billing_core.domain.errors import Unavailable
 from billing_core.store.events.ingest import MAX_FLUSHES_IN_FLIGHT
 from billing_core.store.events.postgres_meters import Registry, load_registry
-from billing_core.store.events.postgres_rollups import (
-    CODE_COLUMNS,
-    ROLLUP_COLUMNS,
-    add_deltas,
-    code_columns,
-    codes_statement,
-    rollup_columns,
-    rollups_statement,
-    value_columns,
-    values_statement,
+from billing_core.store.events.postgres_pending import (
+    fold_pending,
+    pending_columns,
+    pending_insert,
 )
-from billing_core.store.events.records import IncomingEvent, Request
-from billing_core.store.events.rollups import Deltas, FoldedEvent
+from billing_core.store.events.records import Request
 
 logger = logging.getLogger(__name__)
 
 BLOCK_EVENTS = 65_536
-CODE_SHARDS = 16
 ATTEMPTS = 6
-EVENT_COLUMNS = 10
-FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
+FOLD_EVENTS = 8192
+MOST_PENDING_EVENTS = 65_536
+IDLE_SECONDS = 0.1
+# The last one is how the driver reports some connections that the server has just closed.
+FAILURES = (
+    OSError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 _RETRIED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 _EVENT_ARRAYS = """
     unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::text[], $5::text[], $6::text[],
@@ -49,26 +49,21 @@ _INSERT = f"""
     {{condition}} ON CONFLICT (key) DO NOTHING RETURNING key
 """  # noqa: S608 - text of this module
 _INSERT_AT = _INSERT.format(base="$11::bigint", source="", condition="")
-_BASE = "(SELECT first FROM block)"
 # If a single event was a duplicate, or a meter unknown to the sender exists, what the sender has
-# folded is wrong: the division by zero takes the whole statement back.
+# worked out is wrong: the division by zero takes the whole statement back.
 _FLUSH = f"""
     WITH block AS MATERIALIZED (
-      SELECT nextval('event_blocks') * {BLOCK_EVENTS} AS first
+      SELECT nextval('event_blocks') * {BLOCK_EVENTS} AS first_id
     ), stored AS ({
     _INSERT.format(
-        base="block.first",
+        base="block.first_id",
         source="block,",
         condition="WHERE (SELECT version FROM event_registry) = $11",
     )
-}), rolled AS ({rollups_statement(13)}
-    ), counted AS ({codes_statement(13 + ROLLUP_COLUMNS, _BASE, "$12")}
-    ){{values}}
+}), added AS ({pending_insert(12, "block.first_id", "FROM block")})
     SELECT 1 / (CASE WHEN (SELECT count(*) FROM stored) = cardinality($2) THEN 1 ELSE 0 END)
 """  # noqa: S608 - text of this module
-_FLUSH_NUMBERS = _FLUSH.format(values="")
-_FIRST_VALUE_COLUMN = 13 + ROLLUP_COLUMNS + CODE_COLUMNS
-_FLUSH_VALUES = _FLUSH.format(values=f", noted AS ({values_statement(_FIRST_VALUE_COLUMN, _BASE)})")
+_PEND = pending_insert(2, "$1::bigint")
 
 
 class PostgresLogWriter:
@@ -79,14 +74,18 @@ class PostgresLogWriter:
         self._connections = connections
         self._pool: Any = None
         self._registry = Registry(0, {})
-        self._shard = secrets.randbelow(CODE_SHARDS)
         self._expects_duplicates = False
+        self._pending_events = 0
+        self._idle: asyncio.TimerHandle | None = None
+        self._folding: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Connect; raises `Unavailable`."""
         try:
             self._pool = await asyncpg.create_pool(
-                self._url, min_size=self._connections, max_size=self._connections
+                self._url,
+                min_size=self._connections,
+                max_size=self._connections + 1,  # one more to fold with
             )
             async with self._pool.acquire() as connection:
                 await self._reload(connection)
@@ -94,8 +93,13 @@ class PostgresLogWriter:
             raise Unavailable(str(failure)) from failure
 
     async def stop(self) -> None:
-        """Close the connections."""
+        """Fold what is pending and close the connections."""
+        if self._idle is not None:
+            self._idle.cancel()
         if self._pool is not None:
+            self._start_folding()
+            if self._folding is not None:
+                await self._folding
             await self._pool.close()
 
     async def flush(self, requests: Sequence[Request]) -> list[list[bool]]:
@@ -104,16 +108,46 @@ class PostgresLogWriter:
             for _ in range(ATTEMPTS):
                 try:
                     async with self._pool.acquire() as connection:
-                        return await self._flush(connection, requests)
+                        answers = await self._flush(connection, requests)
                 except _RETRIED:
                     continue
                 except _StaleRegistry:
                     async with self._pool.acquire() as connection:
                         await self._reload(connection)
+                else:
+                    await self._note_pending(sum(map(len, answers)))
+                    return answers
         except FAILURES as failure:
             logger.exception("a flush of %d requests failed", len(requests))
             raise Unavailable(type(failure).__name__) from failure
         raise Unavailable
+
+    async def _note_pending(self, events_count: int) -> None:
+        """See to it that pending rows are folded: when they are many, or after a quiet moment."""
+        self._pending_events += events_count
+        if self._idle is not None:
+            self._idle.cancel()
+        loop = asyncio.get_running_loop()
+        self._idle = loop.call_later(IDLE_SECONDS, self._start_folding)
+        if self._pending_events >= FOLD_EVENTS:
+            self._start_folding()
+        if self._pending_events >= MOST_PENDING_EVENTS and self._folding is not None:
+            # Readers look through all of it; writers must not run away from them.
+            await asyncio.shield(self._folding)
+
+    def _start_folding(self) -> None:
+        if self._folding is None or self._folding.done():
+            self._pending_events = 0
+            self._folding = asyncio.ensure_future(self._fold())
+
+    async def _fold(self) -> None:
+        try:
+            async with self._pool.acquire() as connection:
+                while await fold_pending(connection):
+                    pass
+        except FAILURES:
+            # Nothing is lost: the rows stay, and the next flush tries again.
+            logger.exception("folding failed")
 
     async def _reload(self, connection: Any) -> None:
         self._registry = await load_registry(connection)
@@ -131,23 +165,12 @@ class PostgresLogWriter:
 
     async def _flush_new(self, connection: Any, requests: Sequence[Request]) -> bool:
         """Store everything with one statement; False, and nothing stored, if that is impossible."""
-        events = list(chain.from_iterable(request.events for request in requests))
-        registry = self._registry
-        deltas = Deltas()
-        deltas.fold(_folded(events, 0), registry.foldings)
-        parameters = [
-            *zip(*events, strict=True),
-            registry.version,
-            self._shard,
-            *rollup_columns(deltas),
-            *code_columns(deltas),
-        ]
-        statement = _FLUSH_NUMBERS
-        if deltas.values:
-            statement = _FLUSH_VALUES
-            parameters += value_columns(deltas)
+        events = chain.from_iterable(request.events for request in requests)
+        version, foldings = self._registry
+        pending = pending_columns(requests, foldings)
+        parameters = [*zip(*events, strict=True), version, *pending]
         try:
-            await connection.fetchval(statement, *parameters)
+            await connection.fetchval(_FLUSH, *parameters)
         except asyncpg.DivisionByZeroError:
             return False
         return True
@@ -156,7 +179,7 @@ class PostgresLogWriter:
         self, connection: Any, requests: Sequence[Request]
     ) -> list[list[bool]]:
         """Store what is new; raises `_StoredInPart` if that would split an atomic request."""
-        events = list(chain.from_iterable(request.events for request in requests))
+        events = chain.from_iterable(request.events for request in requests)
         async with connection.transaction():
             block = await connection.fetchval("SELECT nextval('event_blocks')")
             base = block * BLOCK_EVENTS
@@ -171,11 +194,8 @@ class PostgresLogWriter:
             for request, answer in zip(requests, answers, strict=True):
                 if request.atomic and any(answer) and not all(answer):
                     raise _StoredInPart(answers)
-            is_new = chain.from_iterable(answers)
-            new = [event for event, new in zip(_folded(events, base), is_new, strict=True) if new]
-            deltas = Deltas()
-            deltas.fold(new, self._registry.foldings)
-            await add_deltas(connection, deltas, self._shard)
+            pending = pending_columns(requests, self._registry.foldings, answers)
+            await connection.execute(_PEND, base, *pending)
         return answers
 
     async def _flush_alone(self, connection: Any, request: Request) -> list[bool]:
@@ -206,13 +226,6 @@ class _StoredInPart(Exception):  # noqa: N818 - says what is the case
 def asyncpg_url(database_url: str) -> str:
     """Return the URL without the name of the SQLAlchemy driver."""
     return database_url.replace("postgresql+asyncpg://", "postgresql://", 1)
-
-
-def _folded(events: Sequence[IncomingEvent], base: int) -> list[FoldedEvent]:
-    return [
-        (event_id, event[0], event[4], event[5], event[6], event[7])
-        for event_id, event in enumerate(events, base + 1)
-    ]
 
 
 def _answers(requests: Sequence[Request], stored: set[bytes]) -> list[list[bool]]:

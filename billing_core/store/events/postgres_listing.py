@@ -3,6 +3,7 @@
 from typing import Any
 
 from billing_core.ports import EventFilter, StoredEvent
+from billing_core.store.events.postgres_pending import PENDING_CODES
 from billing_core.store.events.records import (
     STORED_COLUMNS,
     key_range,
@@ -11,15 +12,18 @@ from billing_core.store.events.records import (
     stored_event,
 )
 
+# `org` is hidden from the planner, which would otherwise look through the whole organization.
 FIND = f"""
     SELECT {STORED_COLUMNS} FROM events
-    WHERE key BETWEEN $1 AND $2 AND org = $3 AND transaction_id = $4 AND deleted_at IS NULL
+    WHERE key BETWEEN $1 AND $2 AND org || ''::bytea = $3
+      AND transaction_id = $4 AND deleted_at IS NULL
     ORDER BY id DESC LIMIT 1
 """  # noqa: S608 - names of columns
-_COUNT_CODES = """
-    SELECT coalesce(sum(n), 0)::bigint FROM event_codes
-    WHERE org = $1 AND ($2::text IS NULL OR code = $2)
-"""
+_CODES = f"""
+    SELECT code, n FROM event_codes WHERE org = $1
+    UNION ALL
+    SELECT code.name, code.n FROM event_pending AS pending, {PENDING_CODES} WHERE code.org = $1
+"""  # noqa: S608 - text of this package
 
 
 async def find(connection: Any, org_id: bytes, transaction_id: str) -> StoredEvent | None:
@@ -35,7 +39,8 @@ async def page(
     """Return a page, newest first and then by transaction id, and the total count."""
     condition, parameters = await _condition(connection, org_id, wanted)
     if (wanted.external_subscription_id, wanted.timestamp_from, wanted.timestamp_to) == (None,) * 3:
-        total = await connection.fetchval(_COUNT_CODES, org_id, wanted.code)
+        counts = await connection.fetch(_CODES, org_id)
+        total = sum(count for code, count in counts if wanted.code in {None, code})
     else:
         total = await connection.fetchval(
             f"SELECT count(*) FROM events WHERE {condition}",  # noqa: S608 - only our own text
@@ -64,13 +69,8 @@ async def _condition(connection: Any, org_id: bytes, wanted: EventFilter) -> tup
     if wanted.code is not None:
         require("code = {}", wanted.code)
     if subscription is not None:
-        codes = [wanted.code]
-        if wanted.code is None:
-            rows = await connection.fetch(
-                "SELECT DISTINCT code FROM event_codes WHERE org = $1", org_id
-            )
-            codes = [row[0] for row in rows]
-        series = [series_of(org_id, subscription, code) for code in codes if code is not None]
+        codes = await _codes(connection, org_id) if wanted.code is None else {wanted.code}
+        series = [series_of(org_id, subscription, code) for code in sorted(codes)]
         require("series = ANY ({}::bigint[])", series)
         require("external_subscription_id = {}", subscription)
     if wanted.timestamp_from is not None:
@@ -78,3 +78,8 @@ async def _condition(connection: Any, org_id: bytes, wanted: EventFilter) -> tup
     if wanted.timestamp_to is not None:
         require("ts <= {}", micros(wanted.timestamp_to))
     return " AND ".join(conditions), parameters
+
+
+async def _codes(connection: Any, org_id: bytes) -> set[str]:
+    """Return every code an organization has ever sent."""
+    return {code for code, _ in await connection.fetch(_CODES, org_id)}

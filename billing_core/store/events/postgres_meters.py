@@ -6,6 +6,7 @@ from uuid import UUID
 import asyncpg
 
 from billing_core.store.events.participation import Definition, MeterKey, RegisteredMeter
+from billing_core.store.events.postgres_pending import FOLD_LOCK, fold_everything
 from billing_core.store.events.postgres_rollups import add_deltas
 from billing_core.store.events.rollups import Deltas, Folding, folding_of, foldings_of
 
@@ -61,6 +62,7 @@ async def register(
             )
             return known._replace(metric_id=metric_id)
         await connection.execute("LOCK TABLE events IN SHARE MODE")
+        await fold_everything(connection)
         await _drop(connection, known)
         row = await connection.fetchrow(
             """
@@ -91,8 +93,8 @@ async def backfill(connection: Any, key: MeterKey) -> bool:
         )
         deltas = Deltas()
         deltas.fold(map(tuple, events), {key: folding_of(meter.meter, meter.definition)})
-        deltas.codes.clear()
-        await add_deltas(connection, deltas, 0)
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", FOLD_LOCK)
+        await add_deltas(connection, deltas)
         is_last = len(events) < BACKFILL_EVENTS
         cursor_id = meter.boundary_id if is_last else events[-1]["id"]
         await connection.execute(
@@ -110,23 +112,22 @@ async def forget(connection: Any, key: MeterKey, until_us: int, now_us: int) -> 
     async with connection.transaction():
         await _lock_registry(connection)
         known = (await find_meters(connection, key.org_id, [key.code])).get(key)
+        await fold_everything(connection)
         await _drop(connection, known)
         status = await connection.execute(
             """
             UPDATE events SET deleted_at = $1
-            FROM (SELECT min(lowest_id) AS lowest, max(highest_id) AS highest
-                  FROM event_codes WHERE org = $2 AND code = $3) AS bounds
-            WHERE id BETWEEN bounds.lowest AND bounds.highest
-              AND org = $2 AND code = $3 AND created_at <= $4 AND deleted_at IS NULL
+            FROM event_codes AS counted
+            WHERE counted.org = $2 AND counted.code = $3
+              AND events.id BETWEEN counted.lowest_id AND counted.highest_id
+              AND events.org = $2 AND events.code = $3
+              AND events.created_at <= $4 AND events.deleted_at IS NULL
             """,
             *(now_us, *key, until_us),
         )
         count = int(status.split()[-1])
         await connection.execute(
-            """
-            UPDATE event_codes SET n = n - $3 WHERE org = $1 AND code = $2
-              AND shard = (SELECT min(shard) FROM event_codes WHERE org = $1 AND code = $2)
-            """,
+            "UPDATE event_codes SET n = n - $3 WHERE org = $1 AND code = $2",
             *(*key, count),
         )
         return count

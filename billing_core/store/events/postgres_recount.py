@@ -4,8 +4,14 @@ from typing import Any
 from uuid import UUID
 
 from billing_core.store.events.participation import Definition, MeterKey
+from billing_core.store.events.postgres_pending import (
+    GRAINS,
+    PENDING_CODES,
+    PENDING_HOURS,
+    PENDING_VALUES,
+)
 from billing_core.store.events.recount import Counted, State, compare, count_again
-from billing_core.store.events.rollups import LastOperation, RollupKey, ValueKey
+from billing_core.store.events.rollups import NO_GROUP, LastOperation, RollupKey, Tally, ValueKey
 
 _OF_ORG = "($1::bytea IS NULL OR org = $1)"
 _METERS = f"""
@@ -16,19 +22,31 @@ _EVENTS = f"""
     SELECT id, org, external_subscription_id, code, ts, properties FROM events
     WHERE deleted_at IS NULL AND {_OF_ORG}
 """  # noqa: S608 - a literal
-_ROLLUPS = """
+# Pending rows count as if they were folded: the same address twice adds up.
+_ROLLUPS = f"""
     SELECT meter, grain, bucket, external_subscription_id, group_key, n, total, greatest
     FROM event_rollups WHERE meter = ANY ($1)
-"""
-_VALUES = """
+    UNION ALL
+    SELECT hour.meter, grain.grain, floor(hour.hour::numeric / grain.hours)::bigint,
+           hour.subscription, '{NO_GROUP}', hour.n, hour.total, hour.greatest
+    FROM event_pending AS pending, {PENDING_HOURS}, {GRAINS} WHERE hour.meter = ANY ($1)
+"""  # noqa: S608 - text of this package
+_VALUES = f"""
     SELECT meter, grain, bucket, external_subscription_id, group_key, value,
            last_at, last_id, is_present
     FROM event_value_sets WHERE meter = ANY ($1)
-"""
+    UNION ALL
+    SELECT operation.meter, grain.grain, floor(operation.hour::numeric / grain.hours)::bigint,
+           operation.subscription, '{NO_GROUP}', operation.value, operation.last_at,
+           pending.first_id + operation.last_id, operation.is_present
+    FROM event_pending AS pending, {PENDING_VALUES}, {GRAINS} WHERE operation.meter = ANY ($1)
+"""  # noqa: S608 - text of this package
 _CODES = f"""
-    SELECT org, code, sum(n)::bigint AS n FROM event_codes WHERE {_OF_ORG}
-    GROUP BY org, code HAVING sum(n) > 0
-"""  # noqa: S608 - a literal
+    SELECT org, code, n FROM event_codes WHERE {_OF_ORG}
+    UNION ALL
+    SELECT code.org, code.name, code.n FROM event_pending AS pending, {PENDING_CODES}
+    WHERE $1::bytea IS NULL OR code.org = $1
+"""  # noqa: S608 - text of this package
 
 
 async def differences(connection: Any, org_id: UUID | None) -> list[str]:
@@ -47,10 +65,15 @@ async def differences(connection: Any, org_id: UUID | None) -> list[str]:
     kept = State()
     ids = [meter for meter, _ in meters.values()]
     async for row in connection.cursor(_ROLLUPS, ids, prefetch=5000):
-        kept.rollups[RollupKey(*row[:5])] = Counted(*row[5:])
+        key = RollupKey(*row[:5])
+        tally = Tally(*kept.rollups.get(key, Counted(0, None, None)))
+        tally.merge(Tally(*row[5:]))
+        kept.rollups[key] = Counted(tally.events_count, tally.total, tally.greatest)
     async for row in connection.cursor(_VALUES, ids, prefetch=5000):
-        kept.values[ValueKey(*row[:6])] = LastOperation(*row[6:])
-    kept.codes = {
-        MeterKey(row["org"], row["code"]): row["n"] for row in await connection.fetch(_CODES, org)
-    }
+        value_key, operation = ValueKey(*row[:6]), LastOperation(*row[6:])
+        kept.values[value_key] = max(kept.values.get(value_key, operation), operation)
+    for row in await connection.fetch(_CODES, org):
+        code = MeterKey(row["org"], row["code"])
+        kept.codes[code] = kept.codes.get(code, 0) + row["n"]
+    kept.codes = {code: count for code, count in kept.codes.items() if count}
     return compare(kept, counted)

@@ -20,10 +20,13 @@ from billing_core.store.events import (
 )
 from billing_core.store.events.participation import MeterKey, definition_of
 from billing_core.store.events.postgres_ingest import FAILURES, asyncpg_url
+from billing_core.store.events.postgres_pending import fold_pending
 from billing_core.store.events.records import micros
 
 CONNECTIONS = 4
 REGISTRATION_ATTEMPTS = 8
+# Each call looks through what is pending; for many queries it is cheaper to have it folded first.
+SETTLED_QUERIES = 8
 
 
 class PostgresEventStore:
@@ -54,6 +57,8 @@ class PostgresEventStore:
         Raises `ValueError` for an aggregation that is not metered and `Unavailable` when a meter
         cannot be made ready.
         """
+        if len(queries) >= SETTLED_QUERIES:
+            await self.settle()
         for _ in range(REGISTRATION_ATTEMPTS):
             async with self._snapshot() as connection:
                 questions = await postgres_usage.questions_for(connection, org_id, queries)
@@ -94,6 +99,12 @@ class PostgresEventStore:
         async with self._connection() as connection:
             await postgres_meters.register(connection, key, meter.metric_id, definition_of(meter))
             while not await postgres_meters.backfill(connection, key):
+                pass
+
+    async def settle(self) -> None:
+        """Fold what flushes have left pending, so that reads need not look through it."""
+        async with self._connection() as connection:
+            while await fold_pending(connection):
                 pass
 
     async def forget(self, org_id: UUID, code: str, until: datetime) -> int:

@@ -109,10 +109,27 @@ POSTGRES_DDL: tuple[str, ...] = (
     "CREATE INDEX events_times ON events (org, ts)",
     """
     CREATE TABLE event_codes (
-      org bytea NOT NULL, code text NOT NULL, shard integer NOT NULL,
+      org bytea NOT NULL, code text NOT NULL,
       n bigint NOT NULL, lowest_id bigint NOT NULL, highest_id bigint NOT NULL,
-      PRIMARY KEY (org, code, shard)
+      PRIMARY KEY (org, code)
     ) WITH (fillfactor = 50)
+    """,
+    # What flushes add to everything below, until it is folded into it: rows come and go all the
+    # time. The arrays are columns of small tables; ids in them are relative to `first_id`.
+    """
+    CREATE TABLE event_pending (
+      id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+      first_id bigint NOT NULL,
+      hour_meters integer[] NOT NULL, hours bigint[] NOT NULL, hour_subscriptions text[] NOT NULL,
+      hour_counts bigint[] NOT NULL, hour_totals numeric[] NOT NULL,
+      hour_greatests numeric[] NOT NULL,
+      value_meters integer[] NOT NULL, value_hours bigint[] NOT NULL,
+      value_subscriptions text[] NOT NULL, value_names text[] NOT NULL,
+      value_times bigint[] NOT NULL, value_ids bigint[] NOT NULL,
+      value_presences boolean[] NOT NULL,
+      code_orgs bytea[] NOT NULL, code_names text[] NOT NULL, code_counts bigint[] NOT NULL,
+      code_lowest_ids bigint[] NOT NULL, code_highest_ids bigint[] NOT NULL
+    ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000)
     """,
     """
     CREATE TABLE event_meters (
@@ -144,7 +161,8 @@ POSTGRES_DDL: tuple[str, ...] = (
 )
 
 POSTGRES_DROP: tuple[str, ...] = (
-    "DROP TABLE event_value_sets, event_rollups, event_registry, event_meters, event_codes, events",
+    "DROP TABLE event_value_sets, event_rollups, event_registry, event_meters, event_pending",
+    "DROP TABLE event_codes, events",
     "DROP SEQUENCE event_blocks",
 )
 

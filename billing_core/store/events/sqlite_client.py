@@ -27,6 +27,7 @@ from billing_core.store.events.participation import Definition, MeterKey
 from billing_core.store.events.records import Request
 
 CONNECT_DEADLINE_SECONDS = 5
+ATTEMPTS = 2
 CONNECT_PAUSE_SECONDS = 0.02
 
 
@@ -41,8 +42,7 @@ class SqliteWriterClient:
 
     async def start(self) -> None:
         """Wait until the writer answers; raises `Unavailable`."""
-        self._number += 1
-        await self._ask(Ping(self._number))
+        await self._ask_again(Ping(0))
 
     async def stop(self) -> None:
         """Close the connection."""
@@ -52,8 +52,7 @@ class SqliteWriterClient:
 
     async def flush(self, requests: Sequence[Request]) -> list[list[bool]]:
         """Store requests; see `LogWriter.flush`."""
-        self._number += 1
-        body = await self._ask(Flush(self._number, list(requests)))
+        body = await self._ask(Flush(0, list(requests)))
         answers = flush_answer_decoder.decode(body)
         return [
             [True] * len(request.events) if answer is None else answer
@@ -62,21 +61,27 @@ class SqliteWriterClient:
 
     async def register(self, key: MeterKey, metric_id: UUID, definition: Definition) -> None:
         """Make sure a meter covers every event."""
-        self._number += 1
-        await self._ask(Register(self._number, *key, metric_id.bytes, *definition))
+        await self._ask_again(Register(0, *key, metric_id.bytes, *definition))
 
     async def settle(self) -> None:
         """Have all events folded into the rollups, so that reads find a short tail."""
-        self._number += 1
-        await self._ask(Settle(self._number))
+        await self._ask_again(Settle(0))
 
     async def forget(self, key: MeterKey, until_us: int, now_us: int) -> int:
         """Soft-delete a code's events created up to an instant; returns how many."""
-        self._number += 1
-        body = await self._ask(Forget(self._number, *key, until_us, now_us))
+        body = await self._ask(Forget(0, *key, until_us, now_us))
         return msgspec.msgpack.decode(body, type=int)
 
+    async def _ask_again(self, command: Command) -> msgspec.Raw:
+        """Ask what may be asked twice: a restart of the writer is not the asker's concern."""
+        for _ in range(ATTEMPTS):
+            with suppress(Unavailable):
+                return await self._ask(command)
+        return await self._ask(command)
+
     async def _ask(self, command: Command) -> msgspec.Raw:
+        self._number += 1
+        command.number = self._number
         link = self._link
         if link is None or link.is_closed:
             link = await self._connect()

@@ -81,6 +81,10 @@ class SqliteEventStore:
         key = MeterKey(org_id.bytes, meter.code)
         await self._writer.register(key, meter.metric_id, definition_of(meter))
 
+    async def settle(self) -> None:
+        """Have everything folded, so that reads need not look at the events behind it."""
+        await self._writer.settle()
+
     async def forget(self, org_id: UUID, code: str, until: datetime) -> int:
         """Soft-delete a code's events created up to `until`; see `EventStore.forget`."""
         key = MeterKey(org_id.bytes, code)
@@ -103,7 +107,7 @@ class SqliteEventStore:
             return [answer(reads, question) for question in questions]
 
         if len(queries) >= SETTLED_QUERIES:
-            await self._writer.settle()
+            await self.settle()
         for _ in range(REGISTRATION_ATTEMPTS):
             answers = await self._read(ask)
             if isinstance(answers, list):

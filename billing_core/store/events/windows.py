@@ -12,12 +12,14 @@ class WindowParts:
     """A half-open window `[start, end)` in microseconds, cut without gap or overlap.
 
     `days` and `hours` are half-open ranges of buckets read from rollups, `edges` half-open ranges
-    of microseconds, each inside one hour, read from raw events.
+    of microseconds, each inside one hour, read from raw events. `whole` is everything between the
+    edges, in hours.
     """
 
     days: Span | None
     hours: tuple[Span, ...]
     edges: tuple[Span, ...]
+    whole: Span = (0, 0)
 
 
 def cut(start_us: int, end_us: int) -> WindowParts:
@@ -30,9 +32,9 @@ def cut(start_us: int, end_us: int) -> WindowParts:
     edges = _filled((start_us, first_hour * HOUR_US), (last_hour * HOUR_US, end_us))
     first_day, last_day = -(-first_hour // HOURS_PER_DAY), last_hour // HOURS_PER_DAY
     if first_day >= last_day:
-        return WindowParts(None, _filled((first_hour, last_hour)), edges)
+        return WindowParts(None, _filled((first_hour, last_hour)), edges, (first_hour, last_hour))
     hours = _filled((first_hour, first_day * HOURS_PER_DAY), (last_day * HOURS_PER_DAY, last_hour))
-    return WindowParts((first_day, last_day), hours, edges)
+    return WindowParts((first_day, last_day), hours, edges, (first_hour, last_hour))
 
 
 def _filled(*spans: Span) -> tuple[Span, ...]:

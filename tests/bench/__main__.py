@@ -1,0 +1,209 @@
+"""`python -m tests.bench [--quick] [--only http|sqlite|postgres]`: prints every goal it can measure."""
+
+import argparse
+import asyncio
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from time import perf_counter_ns
+from typing import Any, NamedTuple
+
+from billing_core.clock import monotonic
+from billing_core.store.events.schema import POSTGRES_DDL
+from tests.bench import direct
+from tests.bench.machine import Copy, Executemany, fdatasync_us
+from tests.bench.report import Report
+from tests.bench.server import ORG_ID
+from tests.support.events import EventRig, postgres_rig, rig_on, running_writer
+from tests.support.postgres import execute, fresh_database
+
+START_SECONDS = 20
+CODE_METER = direct.meter()
+
+
+class Load(NamedTuple):
+    """One way of asking: how many connections, how many events in a request."""
+
+    connections: int
+    batch: int
+
+
+@contextmanager
+def server(kind: str, place: str) -> Iterator[int]:
+    """Run one measured server; yields its port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "tests.bench.server", kind, str(port), place]
+    process = subprocess.Popen(command)  # noqa: S603 - ours
+    try:
+        give_up_at = monotonic() + START_SECONDS
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except OSError:
+                if monotonic() > give_up_at or process.poll() is not None:
+                    raise
+        yield port
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+class Http:
+    """Alternating runs over all servers."""
+
+    def __init__(self, report: Report, ports: dict[str, int], seconds: int) -> None:
+        self._report = report
+        self._ports = ports
+        self._seconds = seconds
+        self._seed = 0
+
+    def measure(self, load: Load, kinds: Sequence[str], rounds: int) -> dict[str, dict[str, float]]:
+        """Return medians by kind: requests_per_second, p50_us, p99_us."""
+        found: dict[str, list[dict[str, float]]] = {kind: [] for kind in kinds}
+        for _ in range(rounds):
+            for kind in kinds:
+                self._seed += 1
+                found[kind].append(self._once(self._ports[kind], load))
+        medians: dict[str, dict[str, float]] = {}
+        for kind, results in found.items():
+            what = f"{kind}, {load.connections} connections x {load.batch}"
+            medians[kind] = {
+                name: self._report.figure(f"{what}: {name}", [one[name] for one in results], "")
+                for name in ("requests_per_second", "p50_us", "p99_us")
+            }
+        return medians
+
+    def _once(self, port: int, load: Load) -> dict[str, float]:
+        arguments = [port, load.connections, self._seconds, load.batch, 1000, self._seed]
+        done = subprocess.run(  # noqa: S603 - ours
+            [sys.executable, "-m", "tests.bench.load", *map(str, arguments)],
+            capture_output=True,
+            check=True,
+        )
+        result: dict[str, float] = json.loads(done.stdout)
+        assert result["refused"] == 0, result
+        return result
+
+
+def http(report: Report, directory: Path, quick: bool) -> None:  # noqa: FBT001 - a switch
+    """G1 to G6."""
+    report.section("HTTP")
+    seconds, rounds = (2, 2) if quick else (5, 5)
+    with ExitStack() as stack:
+        files = stack.enter_context(running_writer(directory))
+        url = stack.enter_context(fresh_database())
+        asyncio.run(execute(url, *POSTGRES_DDL))
+        asyncio.run(_register(files, url))
+        places = {"echo": "-", "noop": "-", "sqlite": str(files.socket_path), "postgres": url}
+        ports = {kind: stack.enter_context(server(kind, place)) for kind, place in places.items()}
+        runs = Http(report, ports, seconds)
+        single = runs.measure(Load(32, 1), tuple(places), rounds)
+        _single_goals(report, single, "32")
+        wide = runs.measure(Load(128, 1), ("noop", "sqlite", "postgres"), rounds)
+        _store_goals(report, wide, "128")
+        _batches(report, directory, url, runs, rounds)
+
+
+async def _register(files: Any, url: str) -> None:
+    async with rig_on(files) as rig:
+        await rig.store.register_meter(ORG_ID, _meter())
+    async with postgres_rig(url, is_empty=False) as rig:
+        await rig.store.register_meter(ORG_ID, _meter())
+
+
+def _meter() -> Any:
+    from billing_core.ids import new_id
+    from billing_core.ports import Meter
+
+    return Meter(new_id(), "tokens", "sum_agg", "tokens")
+
+
+def _single_goals(report: Report, found: dict[str, dict[str, float]], connections: str) -> None:
+    rate = {kind: one["requests_per_second"] for kind, one in found.items()}
+    report.goal(
+        "G1", "hot route, no store / raw ASGI echo", rate["noop"] / rate["echo"], ">= 0.55", 0.55
+    )
+    _store_goals(report, found, connections)
+
+
+def _store_goals(report: Report, found: dict[str, dict[str, float]], connections: str) -> None:
+    noop = found["noop"]
+    for number, kind in (("G2", "postgres"), ("G3", "sqlite")):
+        one = found[kind]
+        ratio = one["requests_per_second"] / noop["requests_per_second"]
+        what = f"{kind}, {connections} connections / no store"
+        report.goal(number, what, ratio, ">= 0.85", 0.85)
+        report.goal("G4", f"{what}: p50", one["p50_us"] / noop["p50_us"], "<= 1.3", 1.3)
+        report.goal("G4", f"{what}: p99", one["p99_us"] / noop["p99_us"], "<= 2", 2)
+
+
+def _batches(report: Report, directory: Path, url: str, runs: Http, rounds: int) -> None:
+    rates: dict[str, list[float]] = {"sqlite": [], "postgres": [], "executemany": [], "copy": []}
+    bare = Executemany(directory / "bare.db")
+    events = direct.live_events(ORG_ID, 50_000)
+    for _ in range(rounds):
+        found = runs.measure(Load(16, 100), ("sqlite", "postgres"), 1)
+        for kind, one in found.items():
+            rates[kind].append(one["requests_per_second"] * 100)
+        rates["executemany"].append(bare.insert(events))
+        rates["copy"].append(asyncio.run(_copy(url, events)))
+    medians = {
+        name: report.figure(f"{name}: events per second", values, "events/s")
+        for name, values in rates.items()
+    }
+    ratio = medians["postgres"] / medians["copy"]
+    report.goal("G5", "PostgreSQL, batches of 100 / COPY of 1000", ratio, ">= 0.40", 0.4)
+    ratio = medians["sqlite"] / medians["executemany"]
+    report.goal("G6", "SQLite, batches of 100 / executemany of 1000", ratio, ">= 0.35", 0.35)
+
+
+async def _copy(url: str, events: Any) -> float:
+    await execute(url, "DROP TABLE IF EXISTS copied")
+    async with Copy(url) as copy:
+        return await copy.insert(events)
+
+
+async def _direct(
+    report: Report, rig_context: Any, name: str, sizes: direct.Sizes, rounds: int
+) -> None:
+    async with rig_context as rig:
+        assert isinstance(rig, EventRig)
+        await direct.run(report, rig, name, sizes, rounds)
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true", help="under two minutes")
+    parser.add_argument("--only", choices=("http", "sqlite", "postgres"))
+    arguments = parser.parse_args()
+    report = Report()
+    sizes, rounds = (direct.QUICK, 2) if arguments.quick else (direct.FULL, 5)
+    begin = perf_counter_ns()
+    with tempfile.TemporaryDirectory(prefix="bench") as temporary:
+        directory = Path(temporary)
+        report.section("this machine")
+        middle, slow = fdatasync_us(directory)
+        report.say(f"  fdatasync of 8 KiB: p50 {middle:.0f} us, p99 {slow:.0f} us")
+        if arguments.only in {None, "http"}:
+            http(report, directory, arguments.quick)
+        if arguments.only in {None, "sqlite"}:
+            with running_writer(directory) as files:
+                asyncio.run(_direct(report, rig_on(files), "sqlite", sizes, rounds))
+        if arguments.only in {None, "postgres"}:
+            with fresh_database() as url:
+                asyncio.run(_direct(report, postgres_rig(url), "postgres", sizes, rounds))
+    report.close()
+    report.say(f"\n{(perf_counter_ns() - begin) / 1e9:.0f} seconds")
+
+
+if __name__ == "__main__":
+    main()

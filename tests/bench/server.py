@@ -1,0 +1,138 @@
+"""One of the measured servers: `python -m tests.bench.server KIND PORT PLACE`.
+
+KIND is `echo` (raw ASGI), `noop` (the hot route without a store), `sqlite` (PLACE = socket of the
+event writer) or `postgres` (PLACE = database URL). It ends with its parent.
+"""
+
+import asyncio
+import sys
+from collections.abc import MutableMapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import uvicorn
+
+from billing_core.clock import wall_now
+from billing_core.domain.errors import Unauthorized
+from billing_core.services.events import Caller, EventIntake
+from billing_core.store.events.ingest import Ingest, LogWriter
+from billing_core.store.events.records import Request
+from billing_core.store.events.sqlite_client import SqliteWriterClient
+from gateway.ingest.push import HotPaths, Receive, Send
+from tests.bench.load import KEY
+
+ORG_ID = UUID("01890000-0000-7000-8000-000000000001")
+
+
+class BenchCaller:
+    """One organization with one key."""
+
+    org_id = ORG_ID
+    resolve_customer_ids = False
+
+    def now(self) -> datetime:
+        return wall_now()
+
+    def may(self, resource: str, mode: str) -> bool:
+        return bool(resource and mode)
+
+
+class BenchPrincipals:
+    """Keys in a dictionary."""
+
+    def __init__(self) -> None:
+        self._callers: dict[str, Caller] = {KEY: BenchCaller()}
+
+    def cached(self, key: str) -> Caller | None:
+        return self._callers.get(key)
+
+    async def resolve(self, key: str) -> Caller:
+        raise Unauthorized(key)
+
+
+class NoStore:
+    """Says yes to everything: what remains is the route."""
+
+    async def start(self) -> None:
+        """Nothing to do."""
+
+    async def stop(self) -> None:
+        """Nothing to do."""
+
+    async def flush(self, requests: Sequence[Request]) -> list[list[bool]]:
+        return [[True] * len(request.events) for request in requests]
+
+
+class NoIngest(Ingest):
+    """Answers at once, without queue or task."""
+
+    async def submit(self, events: Sequence[Any], *, atomic: bool) -> list[bool]:
+        assert atomic or len(events) == 1
+        return [True] * len(events)
+
+
+async def echo(_scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    message = await receive()
+    body = message.get("body", b"")
+    while message.get("more_body"):
+        message = await receive()
+        body += message.get("body", b"")
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def not_found(_scope: MutableMapping[str, Any], _receive: Receive, send: Send) -> None:
+    headers = [(b"content-length", b"0")]
+    await send({"type": "http.response.start", "status": 404, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def ingest_for(kind: str, place: str) -> Ingest:
+    if kind == "noop":
+        return NoIngest(NoStore())
+    writer: LogWriter
+    if kind == "sqlite":
+        writer = SqliteWriterClient(Path(place))
+    else:
+        from billing_core.store.events.postgres_ingest import (  # noqa: PLC0415 - one of two
+            PostgresLogWriter,
+        )
+
+        writer = PostgresLogWriter(place)
+    return Ingest(writer, max_queued_events=100_000)
+
+
+async def serve(kind: str, port: int, place: str) -> None:
+    app: Any = echo
+    ingest = None
+    if kind != "echo":
+        ingest = await ingest_for(kind, place)
+        await ingest.start()
+        app = HotPaths(not_found, BenchPrincipals(), EventIntake(ingest))
+    config = uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=port,
+        access_log=False,
+        lifespan="off",
+        log_level="warning",
+        http="httptools",
+        ws="none",
+        backlog=2048,
+    )
+    await uvicorn.Server(config).serve()
+    if ingest is not None:
+        await ingest.stop()
+
+
+if __name__ == "__main__":
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(serve(sys.argv[1], int(sys.argv[2]), sys.argv[3]))

@@ -1,0 +1,1 @@
+"""What the API promises, held against what it does."""

@@ -1,0 +1,256 @@
+"""A small life of one organization that visits every operation of the API once or more."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from gateway.reference.examples import PROPERTIES
+from tests.support.gateway import Org
+
+START = "2026-01-01T00:00:00Z"
+MONTH_LATER = "2026-02-01T00:30:00Z"
+GRACE_OVER = "2026-02-06T01:00:00Z"
+
+
+@dataclass
+class World:
+    """Calls operations and keeps what each of them answered."""
+
+    org: Org
+    answers: dict[str, list[httpx.Response]] = field(default_factory=dict)
+
+    def call(self, operation_id: str, method: str, path: str, body: Any = None) -> Any:
+        """Call an operation that must succeed; returns the decoded body."""
+        answer = self.org.http.request(method, path, json=body)
+        assert answer.status_code == httpx.codes.OK, f"{operation_id}: {answer.text}"
+        self.answers.setdefault(operation_id, []).append(answer)
+        is_json = answer.content and answer.headers["content-type"].startswith("application/json")
+        return answer.json() if is_json else None
+
+    def drain(self) -> None:
+        """Wait until nothing is left to do in the background."""
+        self.call("drainTestClock", "POST", "/test_clock/drain")
+
+
+def play(org: Org) -> World:
+    """Live through January of 2026, and undo everything after that."""
+    world = World(org)
+    org.clock(START)
+    _settings(world)
+    metric_ids = _catalog(world)
+    _customers(world)
+    _subscriptions(world)
+    _usage(world)
+    org.clock(MONTH_LATER, catch_up=True)
+    _invoices(world)
+    _fees(world)
+    _changes(world, metric_ids)
+    _endings(world)
+    return world
+
+
+def _settings(world: World) -> None:
+    world.call("findOrganization", "GET", "/organizations")
+    change = {
+        "legal_name": "Acme Billing",
+        "email": "billing@acme.example",
+        "country": "DE",
+        "email_settings": ["invoice.finalized"],
+        "billing_configuration": {"invoice_footer": "Thanks", "document_locale": "en"},
+    }
+    world.call("updateOrganization", "PUT", "/organizations", {"organization": change})
+    entities = world.call("listBillingEntities", "GET", "/billing_entities")["billing_entities"]
+    world.call("getBillingEntity", "GET", f"/billing_entities/{entities[0]['code']}")
+    endpoint = {"webhook_url": "http://192.0.2.1/hooks", "event_types": ["invoice.created"]}
+    made = world.call(
+        "createWebhookEndpoint", "POST", "/webhook_endpoints", {"webhook_endpoint": endpoint}
+    )
+    path = f"/webhook_endpoints/{made['webhook_endpoint']['lago_id']}"
+    world.call("findAllWebhookEndpoints", "GET", "/webhook_endpoints")
+    world.call("findWebhookEndpoint", "GET", path)
+    change = {"webhook_endpoint": {"signature_algo": "hmac", "name": "Mine"}}
+    world.call("updateWebhookEndpoint", "PUT", path, change)
+    world.call("fetchPublicKey", "GET", "/webhooks/public_key")
+    world.call("fetchJsonPublicKey", "GET", "/webhooks/json_public_key")
+    world.call("destroyWebhookEndpoint", "DELETE", path)
+
+
+def _catalog(world: World) -> dict[str, str]:
+    tax = {"name": "VAT", "code": "vat", "rate": "19.5", "applied_to_organization": True}
+    world.call("createTax", "POST", "/taxes", {"tax": tax})
+    world.call("createTax", "POST", "/taxes", {"tax": {**tax, "code": "t2", "rate": 1}})
+    metric_ids: dict[str, str] = {}
+    for kind in ("count", "sum", "max", "unique_count", "latest"):
+        metric = {"name": kind, "code": kind, "aggregation_type": f"{kind}_agg"}
+        metric |= {} if kind == "count" else {"field_name": "value"}
+        metric |= {"description": "All of it"} if kind == "sum" else {}
+        made = world.call(
+            "createBillableMetric", "POST", "/billable_metrics", {"billable_metric": metric}
+        )
+        metric_ids[kind] = made["billable_metric"]["lago_id"]
+    charges = [
+        {
+            "billable_metric_id": metric_ids["sum"],
+            "charge_model": model,
+            "code": model,
+            "properties": properties,
+            "tax_codes": ["vat"] if model == "standard" else [],
+        }
+        for model, properties in PROPERTIES.items()
+    ]
+    plan = {
+        "name": "All models",
+        "code": "all/models",
+        "interval": "monthly",
+        "amount_cents": 4900,
+        "amount_currency": "EUR",
+        "pay_in_advance": False,
+        "trial_period": 0,
+        "tax_codes": ["vat"],
+        "charges": charges,
+    }
+    world.call("createPlan", "POST", "/plans", {"plan": plan})
+    in_advance = {**plan, "code": "in_advance", "pay_in_advance": True, "charges": []}
+    world.call("createPlan", "POST", "/plans", {"plan": in_advance})
+    for root, name in (("taxes", "Taxes"), ("billable_metrics", "BillableMetrics")):
+        world.call(f"findAll{name}", "GET", f"/{root}?per_page=1")
+    world.call("findAllPlans", "GET", "/plans")
+    world.call("findTax", "GET", "/taxes/vat")
+    world.call("findBillableMetric", "GET", "/billable_metrics/sum")
+    world.call("findPlan", "GET", "/plans/all%2Fmodels")
+    return metric_ids
+
+
+def _customers(world: World) -> None:
+    full = {
+        "external_id": "c/1",
+        "name": "Acme",
+        "email": "a@acme.example",
+        "country": "fr",
+        "currency": "EUR",
+        "timezone": "Europe/Paris",
+        "address_line1": "Rue 1",
+        "shipping_address": {"city": "Lyon", "country": "FR"},
+        "tax_codes": ["t2"],
+        "metadata": [{"key": "crm", "value": "42", "display_in_invoice": True}],
+        "billing_configuration": {"invoice_grace_period": 3, "document_locale": "fr"},
+    }
+    world.call("createCustomer", "POST", "/customers", {"customer": full})
+    world.call("createCustomer", "POST", "/customers", {"customer": {"external_id": "bare"}})
+    world.call("findAllCustomers", "GET", "/customers?currencies[]=EUR")
+    world.call("findCustomer", "GET", "/customers/c%2F1")
+
+
+def _subscriptions(world: World) -> None:
+    calendar = {
+        "external_customer_id": "c/1",
+        "external_id": "s1",
+        "plan_code": "all/models",
+        "name": "Main",
+    }
+    paid_first = {
+        "external_customer_id": "bare",
+        "external_id": "s2",
+        "plan_code": "in_advance",
+        "billing_time": "anniversary",
+    }
+    later = {
+        **paid_first,
+        "external_id": "s3",
+        "subscription_at": "2026-06-01T00:00:00Z",
+        "ending_at": "2027-06-01T00:00:00Z",
+    }
+    for body in (calendar, paid_first, later):
+        world.call("createSubscription", "POST", "/subscriptions", {"subscription": body})
+    world.drain()
+    world.call("findAllSubscriptions", "GET", "/subscriptions?status[]=active&status[]=pending")
+    world.call("findAllCustomerSubscriptions", "GET", "/customers/c%2F1/subscriptions")
+    world.call("findSubscription", "GET", "/subscriptions/s1")
+    change = {"subscription": {"name": "Renamed"}}
+    world.call("updateSubscription", "PUT", "/subscriptions/s1", change)
+    world.call("destroySubscription", "DELETE", "/subscriptions/s3?status=pending")
+
+
+def _usage(world: World) -> None:
+    event = {
+        "transaction_id": "t/1",
+        "external_subscription_id": "s1",
+        "code": "sum",
+        "timestamp": "1767312000.5",
+        "properties": {"value": "1500.25", "region": "eu", "nested": {"a": [1, None]}},
+        "precise_total_amount_cents": "12.5",
+    }
+    world.call("createEvent", "POST", "/events", {"event": event})
+    world.call(
+        "createBatchEvents",
+        "POST",
+        "/events/batch",
+        {"events": [{**event, "transaction_id": f"b{number}"} for number in range(3)]},
+    )
+    world.call("findEvent", "GET", "/events/t%2F1")
+    world.call("findAllEvents", "GET", "/events?code=sum&per_page=2")
+    world.call(
+        "findCustomerCurrentUsage",
+        "GET",
+        "/customers/c%2F1/current_usage?external_subscription_id=s1",
+    )
+
+
+def _invoices(world: World) -> None:
+    world.call("findAllInvoices", "GET", "/invoices")
+    found = world.call("findAllCustomerInvoices", "GET", "/customers/c%2F1/invoices")
+    draft = next(one for one in found["invoices"] if one["status"] == "draft")
+    path = f"/invoices/{draft['lago_id']}"
+    world.call("findInvoice", "GET", path)
+    world.call("refreshInvoice", "PUT", f"{path}/refresh")
+    world.call("finalizeInvoice", "PUT", f"{path}/finalize")
+    world.call("downloadInvoice", "POST", f"{path}/download")
+    world.drain()
+    shown = world.call("downloadInvoice", "POST", f"{path}/download")
+    document = httpx.get(shown["invoice"]["file_url"])
+    assert document.content.startswith(b"%PDF"), "the link of a finalized invoice opens its PDF"
+    notes = {"metadata": [{"key": "order", "value": "7"}], "payment_status": "succeeded"}
+    world.call("updateInvoice", "PUT", path, {"invoice": notes})
+    world.call("loseDisputeInvoice", "POST", f"{path}/lose_dispute")
+    finalized = world.call("findAllInvoices", "GET", "/invoices?status=finalized")["invoices"]
+    unpaid = next(one for one in finalized if one["payment_status"] == "pending")
+    world.call("voidInvoice", "POST", f"/invoices/{unpaid['lago_id']}/void")
+
+
+def _fees(world: World) -> None:
+    fees = world.call("findAllFees", "GET", "/fees?external_subscription_id=s1")["fees"]
+    assert {fee["item"]["type"] for fee in fees} == {"subscription", "charge"}
+    for fee in fees:
+        world.call("findFee", "GET", f"/fees/{fee['lago_id']}")
+
+
+def _changes(world: World, metric_ids: dict[str, str]) -> None:
+    world.call("updateTax", "PUT", "/taxes/vat", {"tax": {"rate": 20, "description": "New"}})
+    world.call(
+        "updateBillableMetric",
+        "PUT",
+        "/billable_metrics/latest",
+        {"billable_metric": {"description": "The last one", "name": "Last"}},
+    )
+    charge = {
+        "billable_metric_id": metric_ids["count"],
+        "charge_model": "standard",
+        "properties": {"amount": "1"},
+    }
+    change = {"plan": {"name": "Paid first", "charges": [charge]}}
+    world.call("updatePlan", "PUT", "/plans/in_advance", change)
+
+
+def _endings(world: World) -> None:
+    world.call("destroySubscription", "DELETE", "/subscriptions/s1")
+    world.drain()
+    world.call("findSubscription", "GET", "/subscriptions/s1?status=terminated")
+    drafts = world.call("findAllInvoices", "GET", "/invoices?status=draft")["invoices"]
+    world.call("deleteInvoice", "DELETE", f"/invoices/{drafts[0]['lago_id']}")
+    world.org.clock(GRACE_OVER, catch_up=True)
+    world.call("destroyTax", "DELETE", "/taxes/t2")
+    world.call("destroyBillableMetric", "DELETE", "/billable_metrics/max")
+    world.call("destroyPlan", "DELETE", "/plans/in_advance")
+    world.call("destroyCustomer", "DELETE", "/customers/bare")
+    world.drain()

@@ -1,0 +1,1 @@
+"""Small lives of one organization, as YAML, and what plays them."""
