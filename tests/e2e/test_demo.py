@@ -14,7 +14,7 @@ import pytest
 from gateway.demo import prices, world
 from gateway.demo.api import DemoFailed
 from tests.support.gateway import ROOT, child_environment
-from tests.support.litellm_proxy import litellm_python
+from tests.support.litellm_proxy import python_with_litellm
 
 RUN_TIMEOUT_SECONDS = 180
 STOP_TIMEOUT_SECONDS = 60
@@ -23,7 +23,7 @@ TOTALS = ("91.20", "72.46", "73.67")
 
 def command(data_dir: Path, *arguments: str) -> list[str]:
     demo = (sys.executable, "-m", "gateway.demo", "--data-dir", str(data_dir), *arguments)
-    return [*demo, "--litellm-python", str(litellm_python())]
+    return [*demo, "--litellm-python", str(python_with_litellm())]
 
 
 def run(data_dir: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

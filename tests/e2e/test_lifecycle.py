@@ -4,10 +4,10 @@ import os
 import re
 import signal
 import sqlite3
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ import httpx
 import psutil
 import pytest
 
-from billing_core.clock import monotonic
+from billing_core.clock import wall_now
+from tests.conftest import asyncpg_url
 from tests.support.billing import (
     add_metric,
     add_plan,
@@ -26,10 +27,10 @@ from tests.support.billing import (
     subscribe,
     usage_event,
 )
+from tests.support.deployment import environment_secrets, redis_server, running
 from tests.support.gateway import Gateway, Org, free_port
-
-WAIT_SECONDS = 60
-POLL_SECONDS = 0.02
+from tests.support.postgres import fresh_database
+from tests.support.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -37,14 +38,6 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """Return a running gateway that a test may stop if it starts it again."""
     with Gateway(tmp_path_factory.mktemp("own") / "data") as gateway:
         yield gateway
-
-
-def until(condition: Callable[[], bool], complaint: str) -> None:
-    """Poll a condition that must become true."""
-    deadline, pause = monotonic() + WAIT_SECONDS, threading.Event()
-    while not condition():
-        assert monotonic() < deadline, complaint
-        pause.wait(POLL_SECONDS)
 
 
 def everything(org: Org) -> dict[str, Any]:
@@ -236,17 +229,53 @@ def test_commands_before_the_first_start(tmp_path: Path) -> None:
     assert "Traceback" not in told.stderr
 
 
-@pytest.mark.parametrize(
-    ("variable", "value"),
-    [
-        ("TALLYGATE_DATABASE_URL", "mysql://nowhere/db"),
-        ("TALLYGATE_WEBHOOK_ATTEMPTS", "many"),
-        ("TALLYGATE_ENCRYPTION_KEYS", "short"),
-    ],
-)
-def test_a_wrong_setting_is_named(tmp_path: Path, variable: str, value: str) -> None:
-    told = Gateway(tmp_path / "data", environment={variable: value}).command("serve")
+def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
+    wrong = {"TALLYGATE_DATABASE_URL": "mysql://nowhere/db"}
+    told = Gateway(tmp_path / "data", environment=wrong).command("serve")
     assert told.returncode == 1
-    assert variable in told.stderr
+    assert "TALLYGATE_DATABASE_URL" in told.stderr
     assert "Traceback" not in told.stderr
     assert not (tmp_path / "data").exists()
+
+
+def test_a_deployment_of_several_processes(tmp_path: Path) -> None:
+    with fresh_database() as url, redis_server(tmp_path) as redis:
+        environment = {**environment_secrets(), **redis}
+        gateway = Gateway(tmp_path / "data", asyncpg_url(url), environment)
+        assert gateway.command("migrate").stdout == "The database is current.\n"
+        with gateway:
+            work_without_workers_waits(gateway)
+            org = org_with_due_subscriptions(gateway)
+            with running(tmp_path / "worker.log", gateway.environment, "worker"):
+                until(lambda: len(found(org, "s-advance")) == 1, "the worker makes no invoice")
+                until(lambda: bool(found(org, "s-advance")[0]["file_url"]), "nor its PDF")
+                assert found(org, "s-due") == [], "nobody has looked what is due"
+                with running(tmp_path / "clock.log", gateway.environment, "clock"):
+                    until(lambda: len(found(org, "s-due")) == 1, "the clock bills nothing")
+            assert found(org, "s-due")[0]["total_amount_cents"] == 700
+            gateway.verify()
+
+
+def work_without_workers_waits(gateway: Gateway) -> None:
+    """Check that the gateway itself neither works nor ticks where Redis is given."""
+    commands = [" ".join(one.cmdline()) for one in psutil.Process(gateway.pid).children()]
+    assert not any("redis" in command or "writer" in command for command in commands)
+
+
+def org_with_due_subscriptions(gateway: Gateway) -> Org:
+    """Return an organization in real time: one start to be invoiced, one week to be billed."""
+    org = gateway.organization(sandbox=False)
+    add_plan(org, "advance", pay_in_advance=True)
+    add_plan(org, "weekly", interval="weekly", amount_cents=700)
+    subscribe(org, "advance", "s-advance", "c-advance")
+    a_week_ago = (wall_now() - timedelta(days=7)).isoformat()
+    subscribe(
+        org, "weekly", "s-due", "c-due", subscription_at=a_week_ago, billing_time="anniversary"
+    )
+    assert org.get("/invoices")["invoices"] == []
+    return org
+
+
+def found(org: Org, subscription: str) -> list[dict[str, Any]]:
+    """Return the invoices of the customer that belongs to a subscription."""
+    return invoices(org, f"external_customer_id={subscription.replace('s-', 'c-')}")
