@@ -22,8 +22,8 @@ DESCRIPTION = """Usage billing: events in, invoices out.
 Requests carry an API key as `Authorization: Bearer <key>`; the key names the organization. One
 object stands under its singular root key, lists under the plural beside `meta`. The status of a
 success is always 200; every refusal is a JSON object with `status` and `error`. Amounts in
-`*_cents` are integers in minor units; precise amounts and quantities are decimal texts. PATCH is a synonym of
-PUT for every update.
+`*_cents` are integers in minor units; precise amounts and quantities are decimal texts. PATCH is a
+synonym of PUT for every update.
 """
 TAGS = {
     "admin": "Organizations and their API keys; opened by the admin key.",
