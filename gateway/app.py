@@ -113,6 +113,7 @@ def create_app(core: Core) -> Any:
             "documentation": Provide(lambda: documentation, sync_to_thread=False),
             "files": Provide(_links, sync_to_thread=False),
             "principal": Provide(http.principal),
+            "raw_body": Provide(http.raw_body),
             "unit": Provide(http.unit),
             "payload": Provide(http.payload),
             "loose": Provide(http.loose),

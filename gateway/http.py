@@ -86,29 +86,34 @@ async def principal(request: Asked, principals: NamedDependency[Principals]) -> 
     return found
 
 
+async def raw_body(request: Asked, principal: NamedDependency[Principal]) -> bytes:
+    """Read the body, once, before a transaction opens: a slow sender must lock nobody out."""
+    _ = principal  # authentication comes before anything is read
+    return await request.body()
+
+
 async def unit(
-    request: Asked, units: NamedDependency[Units], principal: NamedDependency[Principal]
+    request: Asked,
+    units: NamedDependency[Units],
+    principal: NamedDependency[Principal],
+    raw_body: NamedDependency[bytes],
 ) -> AsyncIterator[Unit]:
     """Open one transaction per request; it commits before the first byte is sent."""
+    _ = raw_body
     reads = request.method in {"GET", "HEAD"}
-    if not reads:
-        await request.body()  # a slow sender must not hold a transaction open
     async with units.read(principal.org_id) if reads else units.open(principal.org_id) as opened:
         yield opened
 
 
-async def payload(request: Asked, principal: NamedDependency[Principal]) -> In:
-    """Read and validate the body that the handler's operation takes."""
-    _ = principal  # authentication comes before validation
+async def payload(request: Asked, raw_body: NamedDependency[bytes]) -> In:
+    """Validate the body that the handler's operation takes."""
     takes: Takes = request.route_handler.opt["operation"].takes
-    return validate(takes.model, read_root(await request.body(), takes.root))
+    return validate(takes.model, read_root(raw_body, takes.root))
 
 
-async def loose(request: Asked, principal: NamedDependency[Principal]) -> Mapping[str, Any]:
+async def loose(raw_body: NamedDependency[bytes]) -> Mapping[str, Any]:
     """Read an optional JSON object without a root, as some verbs take it."""
-    _ = principal
-    body = await request.body()
-    document = decode_body(body) if body.strip() else {}
+    document = decode_body(raw_body) if raw_body.strip() else {}
     return document if isinstance(document, dict) else {}
 
 

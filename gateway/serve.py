@@ -64,13 +64,10 @@ async def serve(settings: Settings, address: Address) -> None:
         core = Core(settings)
         server = Server(_config(core))
         _stop_on_signals(server)
-        others = [
+        for number in range(1, address.workers):
             await stack.enter_async_context(_running(_sibling(settings, address, number)))
-            for number in range(1, address.workers)
-        ]
         await stack.enter_async_context(background(settings, core, alone=alone))
         _greet(settings, address)
-        _ = others
         await server.serve(sockets=[listener])
 
 

@@ -55,4 +55,4 @@ def _shift(draft: Invoice, before: IssuingRules, after: IssuingRules, *, recurri
 async def zone_changed(unit: Unit, customer: Customer) -> None:
     """Move the due instants of a customer's subscriptions to its new zone."""
     for subscription in await subscriptions.living_of_customer(unit, customer.id):
-        await schedule.zone_changed(unit, subscription)
+        schedule.zone_changed(subscription)

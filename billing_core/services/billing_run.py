@@ -51,7 +51,7 @@ async def bill_shard(unit: Unit, events: EventStore, ids: Sequence[UUID]) -> Non
         for group in _consolidated(fresh):
             await invoice_build.create(unit, group, priced)
         for line in fresh:
-            invoice_build.advance(line, day_billed=True)
+            invoice_build.advance(line)
         await unit.flush()
 
 

@@ -105,11 +105,11 @@ async def finalize_draft(unit: Unit, events: EventStore, invoice_id: UUID) -> In
     return invoice
 
 
-def advance(line: BilledLine, day_billed: bool) -> None:  # noqa: FBT001 - the fact itself
+def advance(line: BilledLine) -> None:
     """Move a periodic line's subscription on to its next billing day."""
-    subscription = line.subscription
-    if day_billed and line.recurring and subscription.next_billing_on is not None:
-        schedule.set_next(subscription, subscription.next_billing_on)
+    day = line.subscription.next_billing_on
+    if line.recurring and day is not None:
+        schedule.set_next(line.subscription, day)
 
 
 async def _compute(

@@ -46,10 +46,9 @@ async def jump(unit: Unit) -> None:
             set_next(subscription, subscription.next_billing_on)
 
 
-async def zone_changed(unit: Unit, subscription: Subscription) -> None:
+def zone_changed(subscription: Subscription) -> None:
     """Recompute the due instant after the customer moved to another zone."""
     if subscription.next_billing_on is None:
         return
-    _ = unit
     tz = times_of(subscription).tz
     subscription.next_billing_at = start_of_day(subscription.next_billing_on, tz)

@@ -14,6 +14,7 @@ from gateway.jobs.parts import Parts
 from gateway.jobs.perform import drain
 
 POLL_SECONDS = 1.0
+ONE_SECOND = timedelta(seconds=1)
 log = logging.getLogger(__name__)
 
 
@@ -46,7 +47,7 @@ class Clock:
         promised = 0
         for job in clocks.JOBS.values():
             last = last_runs.get(job.name)
-            if job.work is None or (last is not None and job.tick(last + _STEP) > now):
+            if job.work is None or (last is not None and job.tick(last + ONE_SECOND) > now):
                 continue
             promised += await self._promise(job.name, now)
         return promised
@@ -107,6 +108,3 @@ async def _play(parts: Parts, org_id: UUID, target: datetime) -> None:
                 await job.work(unit, parts.events)
         ran_at[job.name] = tick
         await drain(parts, org_id)
-
-
-_STEP = timedelta(seconds=1)

@@ -119,7 +119,7 @@ def test_every_sort_of_charge_on_one_invoice(any_gateway: Gateway) -> None:
     org = any_gateway.organization()
     org.clock("2026-01-01T00:00:00Z")
     metric_id = add_metric(org, "usage")
-    models = {
+    models: dict[str, tuple[dict[str, Any], int]] = {
         "standard": ({"amount": "0.0755"}, 1888),  # 250 units: 18.875
         "graduated": ({"graduated_ranges": TIERS}, 7550),  # 12 + 6 + 230 quarters
         "package": (PACKAGES, 1000),
@@ -140,13 +140,10 @@ def test_every_sort_of_charge_on_one_invoice(any_gateway: Gateway) -> None:
     amounts = {fee["item"]["invoice_display_name"]: fee["amount_cents"] for fee in invoice["fees"]}
     assert amounts == {"basic": 4999, **{model: cents for model, (_, cents) in models.items()}}
     assert invoice["total_amount_cents"] == 4999 + sum(cents for _, cents in models.values())
-    standard = next(
-        one
-        for one in invoice["fees"]
-        if one["lago_charge_id"]
-        and one["units"] == "250.0"
-        and one["item"]["invoice_display_name"] == "standard"
+    (standard,) = (
+        one for one in invoice["fees"] if one["item"]["invoice_display_name"] == "standard"
     )
+    assert standard["units"] == "250.0"
     assert Decimal(standard["precise_amount"]) == Decimal("18.875")
     assert Decimal(standard["precise_unit_amount"]) == Decimal("0.0755")
     assert standard["events_count"] == 2
