@@ -38,6 +38,7 @@ async def create(unit: Unit, data: SubscriptionIn) -> Subscription:
         if known.plan_id != plan.id:
             raise Invalid.field("plan_code", "unsupported_value")  # plan changes are not billed yet
         return known
+    customer.currency = customer.currency or plan.amount_currency
     subscription = Subscription(
         org_id=unit.org_id,
         created_at=unit.now,

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from billing_core.wire.base import Flag, In, Instant, Out
 from billing_core.wire.plans import Reference
-from billing_core.wire.types import Country, Currency, Days, Email, ShortText, Timezone
+from billing_core.wire.types import Country, Currency, Days, Email, Language, ShortText, Timezone
 
 Anchor = Literal["current_period_end", "next_period_start"]
 Adjustment = Literal["align_with_finalization_date", "keep_anchor"]
@@ -25,7 +25,7 @@ class BillingConfigurationIn(In):
     provider_customer_id: ShortText | None = None
     sync: Flag | None = None
     sync_with_provider: Flag | None = None
-    document_locale: ShortText | None = None
+    document_locale: Language | None = None
     provider_payment_methods: list[Any] | None = None
 
 

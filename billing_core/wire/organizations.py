@@ -14,6 +14,7 @@ from billing_core.wire.types import (
     Currency,
     Days,
     Email,
+    Language,
     LongText,
     Name,
     ShortText,
@@ -57,7 +58,7 @@ class BillingConfigurationIn(In):
 
     invoice_footer: LongText | None = None
     invoice_grace_period: Days | None = None
-    document_locale: ShortText | None = None
+    document_locale: Language | None = None
     subscription_invoice_issuing_date_anchor: (
         Literal["current_period_end", "next_period_start"] | None
     ) = None

@@ -4,6 +4,7 @@ import re
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any
 
+from babel import Locale, UnknownLocaleError
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
@@ -65,6 +66,14 @@ def _timezone(value: str) -> str:
     return value
 
 
+def _language(value: str) -> str:
+    try:
+        Locale.parse(value, sep="-")
+    except (UnknownLocaleError, ValueError):
+        raise refuse("not_a_valid_language_code") from None
+    return value
+
+
 def _country(value: Any) -> Any:
     if value in {None, ""}:
         return None
@@ -91,6 +100,7 @@ Days = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=3650)]
 Exact = Annotated[Decimal, BeforeValidator(_decimal)]
 Currency = Annotated[Text, AfterValidator(_currency)]
 Timezone = Annotated[Text, AfterValidator(_timezone)]
+Language = Annotated[Text, AfterValidator(_language)]
 Country = Annotated[str | None, BeforeValidator(_country)]
 Email = Annotated[str | None, BeforeValidator(_email)]
 

@@ -14,6 +14,8 @@ MAX_QUEUED_CHARACTERS = 256 * 1024 * 1024
 MAX_FLUSH_EVENTS = 2000
 MAX_FLUSH_CHARACTERS = 16 * 1024 * 1024
 MAX_FLUSHES_IN_FLIGHT = 2
+# A second flush beside the first is only worth its fixed cost when it is a large one.
+LEAST_SECOND_FLUSH_EVENTS = 200
 
 
 class LogWriter(Protocol):
@@ -99,7 +101,7 @@ class Ingest:
         self._queue.append(_Pending(Request(atomic, events), size_characters, stored))
         self._queued_events += len(events)
         self._queued_characters += size_characters
-        if not self._is_called and len(self._flights) < MAX_FLUSHES_IN_FLIGHT:
+        if not self._is_called and self._has_room():
             # Not now: what else this turn of the loop reads joins the same flush.
             self._is_called = True
             loop.call_soon(self._launch)
@@ -107,10 +109,16 @@ class Ingest:
 
     def _launch(self) -> None:
         self._is_called = False
-        while self._queue and len(self._flights) < MAX_FLUSHES_IN_FLIGHT:
+        while self._queue and self._has_room():
             flight = asyncio.ensure_future(self._flush(self._next_flush()))
             self._flights.add(flight)
             flight.add_done_callback(self._landed)
+
+    def _has_room(self) -> bool:
+        in_flight = len(self._flights)
+        return in_flight == 0 or (
+            in_flight < MAX_FLUSHES_IN_FLIGHT and self._queued_events >= LEAST_SECOND_FLUSH_EVENTS
+        )
 
     def _landed(self, flight: asyncio.Task[None]) -> None:
         self._flights.discard(flight)

@@ -87,7 +87,11 @@ def reader_of(definition: Definition) -> Callable[[str], Reading | None]:
 
     def number_of(properties: str) -> Reading | None:
         raw = decode(properties)[0]
-        number = numeric(_text(raw)) if raw else None
+        if not raw:
+            return None
+        if raw.isdigit():
+            return Reading(Decimal(raw.decode()))
+        number = numeric(_text(raw))
         return None if number is None else Reading(number)
 
     def value_of(properties: str) -> Reading:

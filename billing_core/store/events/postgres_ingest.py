@@ -10,13 +10,14 @@ import asyncpg
 
 from billing_core.domain.errors import Unavailable
 from billing_core.store.events.ingest import MAX_FLUSHES_IN_FLIGHT
+from billing_core.store.events.postgres_arrays import byte_strings, literals, plain, texts
 from billing_core.store.events.postgres_meters import Registry, load_registry
 from billing_core.store.events.postgres_pending import (
     fold_pending,
     pending_columns,
     pending_insert,
 )
-from billing_core.store.events.records import Request
+from billing_core.store.events.records import IncomingEvent, Request
 
 logger = logging.getLogger(__name__)
 
@@ -33,9 +34,14 @@ FAILURES = (
     asyncpg.InternalClientError,
 )
 _RETRIED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+_WRITERS = (
+    *(byte_strings, byte_strings, plain, texts, texts),
+    *(texts, plain, texts, plain, plain),
+)
 _EVENT_ARRAYS = """
-    unnest($1::bytea[], $2::bytea[], $3::bigint[], $4::text[], $5::text[], $6::text[],
-           $7::bigint[], $8::text[], $9::text[], $10::bigint[]) WITH ORDINALITY
+    unnest($1::text::bytea[], $2::text::bytea[], $3::text::bigint[], $4::text::text[],
+           $5::text::text[], $6::text::text[], $7::text::bigint[], $8::text::text[],
+           $9::text::text[], $10::text::bigint[]) WITH ORDINALITY
       AS event (org, key, series, transaction_id, external_subscription_id, code, ts,
                 properties, precise_total_amount_cents, created_at, ordinal)
 """
@@ -60,8 +66,8 @@ _FLUSH = f"""
         source="block,",
         condition="WHERE (SELECT version FROM event_registry) = $11",
     )
-}), added AS ({pending_insert(12, "block.first_id", "FROM block")})
-    SELECT 1 / (CASE WHEN (SELECT count(*) FROM stored) = cardinality($2) THEN 1 ELSE 0 END)
+}), added AS ({pending_insert(13, "block.first_id", "FROM block")})
+    SELECT 1 / (CASE WHEN (SELECT count(*) FROM stored) = $12 THEN 1 ELSE 0 END)
 """  # noqa: S608 - text of this module
 _PEND = pending_insert(2, "$1::bigint")
 
@@ -86,6 +92,7 @@ class PostgresLogWriter:
                 self._url,
                 min_size=self._connections,
                 max_size=self._connections + 1,  # one more to fold with
+                reset=keep_as_it_is,
             )
             async with self._pool.acquire() as connection:
                 await self._reload(connection)
@@ -165,10 +172,10 @@ class PostgresLogWriter:
 
     async def _flush_new(self, connection: Any, requests: Sequence[Request]) -> bool:
         """Store everything with one statement; False, and nothing stored, if that is impossible."""
-        events = chain.from_iterable(request.events for request in requests)
+        events = list(chain.from_iterable(request.events for request in requests))
         version, foldings = self._registry
         pending = pending_columns(requests, foldings)
-        parameters = [*zip(*events, strict=True), version, *pending]
+        parameters = [*_event_columns(events), version, len(events), *pending]
         try:
             await connection.fetchval(_FLUSH, *parameters)
         except asyncpg.DivisionByZeroError:
@@ -179,11 +186,11 @@ class PostgresLogWriter:
         self, connection: Any, requests: Sequence[Request]
     ) -> list[list[bool]]:
         """Store what is new; raises `_StoredInPart` if that would split an atomic request."""
-        events = chain.from_iterable(request.events for request in requests)
+        events = list(chain.from_iterable(request.events for request in requests))
         async with connection.transaction():
             block = await connection.fetchval("SELECT nextval('event_blocks')")
             base = block * BLOCK_EVENTS
-            rows = await connection.fetch(_INSERT_AT, *zip(*events, strict=True), base)
+            rows = await connection.fetch(_INSERT_AT, *_event_columns(events), base)
             stored = {row[0] for row in rows}
             # Now that this transaction has written to `events` no meter can be registered before
             # it ends, so the version that is read here holds until then.
@@ -223,9 +230,17 @@ class _StoredInPart(Exception):  # noqa: N818 - says what is the case
         self.answers = answers
 
 
+async def keep_as_it_is(_connection: Any) -> None:
+    """Stand in for the driver's reset between uses, a round trip; we change no settings."""
+
+
 def asyncpg_url(database_url: str) -> str:
     """Return the URL without the name of the SQLAlchemy driver."""
     return database_url.replace("postgresql+asyncpg://", "postgresql://", 1)
+
+
+def _event_columns(events: Sequence[IncomingEvent]) -> list[str]:
+    return literals(zip(*events, strict=True), _WRITERS)
 
 
 def _answers(requests: Sequence[Request], stored: set[bytes]) -> list[list[bool]]:

@@ -80,6 +80,8 @@ async def register(
 async def backfill(connection: Any, key: MeterKey) -> bool:
     """Fold the next stretch of earlier events; True when nothing is left to do."""
     async with connection.transaction():
+        # Before the row: whoever drops a meter takes these two locks in the same order.
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", FOLD_LOCK)
         row = await connection.fetchrow(f"{_METERS} WHERE org = $1 AND code = $2 FOR UPDATE", *key)
         if row is None or (meter := _registered(row)).is_complete:
             return True
@@ -93,7 +95,6 @@ async def backfill(connection: Any, key: MeterKey) -> bool:
         )
         deltas = Deltas()
         deltas.fold(map(tuple, events), {key: folding_of(meter.meter, meter.definition)})
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", FOLD_LOCK)
         await add_deltas(connection, deltas)
         is_last = len(events) < BACKFILL_EVENTS
         cursor_id = meter.boundary_id if is_last else events[-1]["id"]

@@ -7,16 +7,23 @@ truth.
 """
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from itertools import chain, compress
 from typing import Any
 
 from billing_core.store.events.participation import MeterKey
+from billing_core.store.events.postgres_arrays import byte_strings, literals, plain, texts
 from billing_core.store.events.postgres_rollups import columns
 from billing_core.store.events.records import Request
 from billing_core.store.events.rollups import DAY, HOUR, HOURS_PER_DAY, NO_GROUP, Deltas, Folding
 
 FOLD_LOCK = 7_305_101_001  # our advisory lock; one process folds at a time
 ROWS_PER_FOLD = 64
+_WRITERS = (
+    *(plain, plain, texts, plain, plain, plain),
+    *(plain, plain, texts, texts, plain, plain, plain),
+    *(byte_strings, texts, plain, plain, plain),
+)
 HOUR_COLUMNS, VALUE_COLUMNS, CODE_COLUMNS = 6, 7, 5
 # Tables made of a pending row's arrays; `pending` is the row.
 PENDING_HOURS = """
@@ -91,7 +98,7 @@ def pending_columns(
     requests: Sequence[Request],
     foldings: Mapping[MeterKey, Folding],
     accepted: Sequence[Sequence[bool]] | None = None,
-) -> list[Sequence[Any]]:
+) -> list[str]:
     """Return the arrays of what the accepted events add, in the order of the table's columns.
 
     Ids count the events of all requests from one. None means that every event is accepted.
@@ -106,7 +113,7 @@ def pending_columns(
     else:
         deltas.fold(compress(folded, chain.from_iterable(accepted)), foldings)
     hours = [
-        (*key, tally.events_count, tally.total, tally.greatest)
+        (*key, tally.events_count, _digits(tally.total), _digits(tally.greatest))
         for key, tally in deltas.hours.items()
     ]
     values = [(*hour, value, *last) for (hour, value), last in deltas.values.items()]
@@ -114,11 +121,14 @@ def pending_columns(
         (*key, count.events_count, count.lowest_id, count.highest_id)
         for key, count in deltas.codes.items()
     ]
-    return [
-        *columns(hours, HOUR_COLUMNS),
-        *columns(values, VALUE_COLUMNS),
-        *columns(codes, CODE_COLUMNS),
-    ]
+    arrays = chain(
+        columns(hours, HOUR_COLUMNS), columns(values, VALUE_COLUMNS), columns(codes, CODE_COLUMNS)
+    )
+    return literals(arrays, _WRITERS)
+
+
+def _digits(number: Decimal | None) -> str | None:
+    return None if number is None else format(number, "f")
 
 
 def pending_insert(first_parameter: int, first_id: str, source: str = "") -> str:
@@ -128,7 +138,9 @@ def pending_insert(first_parameter: int, first_id: str, source: str = "") -> str
         *("int", "bigint", "text", "text", "bigint", "bigint", "boolean"),
         *("bytea", "text", "bigint", "bigint", "bigint"),
     )
-    marks = ", ".join(f"${number}::{kind}[]" for number, kind in enumerate(types, first_parameter))
+    marks = ", ".join(
+        f"${number}::text::{kind}[]" for number, kind in enumerate(types, first_parameter)
+    )
     names = """
         first_id, hour_meters, hours, hour_subscriptions, hour_counts, hour_totals,
         hour_greatests, value_meters, value_hours, value_subscriptions, value_names, value_times,

@@ -19,7 +19,7 @@ from billing_core.store.events import (
     postgres_usage,
 )
 from billing_core.store.events.participation import MeterKey, definition_of
-from billing_core.store.events.postgres_ingest import FAILURES, asyncpg_url
+from billing_core.store.events.postgres_ingest import FAILURES, asyncpg_url, keep_as_it_is
 from billing_core.store.events.postgres_pending import fold_pending
 from billing_core.store.events.records import micros
 
@@ -41,7 +41,7 @@ class PostgresEventStore:
         """Connect; raises `Unavailable`."""
         try:
             self._pool = await asyncpg.create_pool(
-                self._url, min_size=1, max_size=self._connections
+                self._url, min_size=1, max_size=self._connections, reset=keep_as_it_is
             )
         except FAILURES as failure:
             raise Unavailable(str(failure)) from failure

@@ -106,6 +106,14 @@ class CodeCount:
     lowest_id: int
     highest_id: int
 
+    def note(self, event_id: int) -> None:
+        """Count one event."""
+        self.events_count += 1
+        if event_id > self.highest_id:
+            self.highest_id = event_id
+        elif event_id < self.lowest_id:
+            self.lowest_id = event_id
+
     def merge(self, other: "CodeCount") -> None:
         """Count everything another counter has counted."""
         self.events_count += other.events_count
@@ -123,29 +131,31 @@ class Deltas:
 
     def fold(self, events: Iterable[FoldedEvent], foldings: Mapping[MeterKey, Folding]) -> None:
         """Add events; each must be in the store, and be added, exactly once."""
-        codes, hours = self.codes, self.hours
+        hours = self.hours
+        previous: tuple[bytes, str] | None = None
+        count, folding = CodeCount(0, 0, 0), None
         for event_id, org_id, subscription, code, timestamp_us, properties in events:
-            key = MeterKey(org_id, code)
-            count = codes.get(key)
-            if count is None:
-                codes[key] = CodeCount(1, event_id, event_id)
-            else:
-                count.merge(CodeCount(1, event_id, event_id))
-            folding = foldings.get(key)
+            if (org_id, code) != previous:
+                # Traffic comes in runs of one code; the look-ups are worth sparing.
+                previous = key = MeterKey(org_id, code)
+                count = self.codes.setdefault(key, CodeCount(0, event_id, event_id))
+                folding = foldings.get(key)
+            count.note(event_id)
             # Usage is asked of a subscription: an event without one can never be part of an answer.
             if folding is None or subscription is None:
                 continue
             reading = folding.read(properties)
             if reading is None:
                 continue
-            hour_key = HourKey(folding.meter, timestamp_us // HOUR_US, subscription)
-            tally = hours.get(hour_key)
+            # A plain tuple finds what is filed under the equal named one.
+            hour_key = (folding.meter, timestamp_us // HOUR_US, subscription)
+            tally = hours.get(hour_key)  # type: ignore[call-overload]
             if tally is None:
-                tally = hours[hour_key] = Tally()
+                tally = hours[HourKey(*hour_key)] = Tally()
             tally.add(folding.aggregation, reading.number)
             if folding.aggregation == UNIQUE:
                 operation = LastOperation(timestamp_us, event_id, reading.is_present)
-                self._note((hour_key, reading.value), operation)
+                self._note((HourKey(*hour_key), reading.value), operation)
 
     def rollups(self) -> dict[RollupKey, Tally]:
         """Return what is added to each rollup row, hours and days, in the order of their keys."""
