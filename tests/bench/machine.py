@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter_ns
-from typing import Any
+from typing import Any, Self
 
 import asyncpg
 
@@ -80,7 +80,7 @@ class Copy:
     def __init__(self, url: str) -> None:
         self._url = url
 
-    async def __aenter__(self) -> "Copy":
+    async def __aenter__(self) -> Self:
         self._connection: Any = await asyncpg.connect(self._url)
         await self._connection.execute(
             "CREATE TABLE copied (org bytea, key bytea UNIQUE, series bigint, transaction_id text,"

@@ -35,4 +35,4 @@ class Report:
     def close(self) -> None:
         self.section("goals")
         for row in sorted(self.rows, key=lambda row: (int(row[0][1:].split()[0]), row[0])):
-            self.say("  {:<9}{:<58}{:>10}  {:<10}{}".format(*row))
+            self.say("  {:<12}{:<66}{:>8}  {:<10}{}".format(*row))

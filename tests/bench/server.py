@@ -1,7 +1,8 @@
 """One of the measured servers: `python -m tests.bench.server KIND PORT PLACE`.
 
-KIND is `echo` (raw ASGI), `noop` (the hot route without a store), `sqlite` (PLACE = socket of the
-event writer) or `postgres` (PLACE = database URL). It ends with its parent.
+KIND is `echo` (raw ASGI), `handler` (an idiomatic Litestar handler without a store), `noop` (the
+hot route without a store), `sqlite` (PLACE = socket of the event writer) or `postgres` (PLACE =
+database URL).
 """
 
 import asyncio
@@ -12,13 +13,18 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import msgspec
 import uvicorn
+import uvloop
+from litestar import Litestar, Request, post
+from litestar.di import NamedDependency, Provide
 
 from billing_core.clock import wall_now
 from billing_core.domain.errors import Unauthorized
 from billing_core.services.events import Caller, EventIntake
 from billing_core.store.events.ingest import Ingest, LogWriter
-from billing_core.store.events.records import Request
+from billing_core.store.events.postgres_ingest import PostgresLogWriter
+from billing_core.store.events.records import Request as Sending
 from billing_core.store.events.sqlite_client import SqliteWriterClient
 from gateway.ingest.push import HotPaths, Receive, Send
 from tests.bench.load import KEY
@@ -61,7 +67,7 @@ class NoStore:
     async def stop(self) -> None:
         """Nothing to do."""
 
-    async def flush(self, requests: Sequence[Request]) -> list[list[bool]]:
+    async def flush(self, requests: Sequence[Sending]) -> list[list[bool]]:
         return [[True] * len(request.events) for request in requests]
 
 
@@ -87,6 +93,38 @@ async def echo(_scope: MutableMapping[str, Any], receive: Receive, send: Send) -
     await send({"type": "http.response.body", "body": body})
 
 
+class Sent(msgspec.Struct):
+    """An event as the idiomatic handler takes it."""
+
+    transaction_id: str
+    external_subscription_id: str
+    code: str
+    properties: dict[str, str]
+
+
+class Body(msgspec.Struct):
+    """Its envelope."""
+
+    event: Sent
+
+
+async def known_caller(request: Request[Any, Any, Any]) -> BenchCaller:
+    if request.headers["authorization"].split()[1] != KEY:
+        raise Unauthorized
+    return BenchCaller()
+
+
+@post("/api/v1/events", status_code=200)
+async def handler(data: Body, caller: NamedDependency[BenchCaller]) -> Body:
+    assert caller.org_id == ORG_ID
+    return data
+
+
+def idiomatic() -> Litestar:
+    provided = {"caller": Provide(known_caller)}
+    return Litestar([handler], dependencies=provided, openapi_config=None, logging_config=None)
+
+
 async def not_found(_scope: MutableMapping[str, Any], _receive: Receive, send: Send) -> None:
     headers = [(b"content-length", b"0")]
     await send({"type": "http.response.start", "status": 404, "headers": headers})
@@ -96,22 +134,16 @@ async def not_found(_scope: MutableMapping[str, Any], _receive: Receive, send: S
 async def ingest_for(kind: str, place: str) -> Ingest:
     if kind == "noop":
         return NoIngest(NoStore())
-    writer: LogWriter
+    writer: LogWriter = PostgresLogWriter(place)
     if kind == "sqlite":
         writer = SqliteWriterClient(Path(place))
-    else:
-        from billing_core.store.events.postgres_ingest import (  # noqa: PLC0415 - one of two
-            PostgresLogWriter,
-        )
-
-        writer = PostgresLogWriter(place)
     return Ingest(writer, max_queued_events=100_000)
 
 
 async def serve(kind: str, port: int, place: str) -> None:
-    app: Any = echo
+    app: Any = echo if kind == "echo" else idiomatic()
     ingest = None
-    if kind != "echo":
+    if kind not in {"echo", "handler"}:
         ingest = await ingest_for(kind, place)
         await ingest.start()
         app = HotPaths(not_found, BenchPrincipals(), EventIntake(ingest))
@@ -132,7 +164,5 @@ async def serve(kind: str, port: int, place: str) -> None:
 
 
 if __name__ == "__main__":
-    import uvloop
-
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(serve(sys.argv[1], int(sys.argv[2]), sys.argv[3]))

@@ -1,5 +1,7 @@
 """Invoices: drafts, numbers, what may be done with them, and finding them."""
 
+from typing import Any
+
 import pytest
 
 from tests.support.billing import (
@@ -17,7 +19,7 @@ from tests.support.gateway import Gateway, Org
 JANUARY_20 = 1768910400
 
 
-def billed_months(org: Org, until: str = "2026-04-01T01:00:00Z", **customer: object) -> None:
+def billed_months(org: Org, until: str = "2026-04-01T01:00:00Z", **customer: Any) -> None:
     """Live from January on with a plan of 10.00 and 1.00 per unit."""
     org.clock("2026-01-01T00:00:00Z")
     metric_id = add_metric(org, "usage")
@@ -27,7 +29,7 @@ def billed_months(org: Org, until: str = "2026-04-01T01:00:00Z", **customer: obj
     org.clock(until, catch_up=True)
 
 
-def with_grace(days: int) -> dict[str, object]:
+def with_grace(days: int) -> dict[str, Any]:
     """Return customer fields with a grace period."""
     return {"billing_configuration": {"invoice_grace_period": days}}
 

@@ -18,7 +18,6 @@ from billing_core.domain.metrics import Fact, Folded, fold, numeric, property_te
 from billing_core.ids import new_id
 from billing_core.ports import Meter, MeteredUsage, UsageQuery
 from billing_core.store.events.records import IncomingEvent, instant
-from billing_core.store.events.sqlite_store import SqliteEventStore
 from tests.support.events import EventRig, postgres_rig, sqlite_rig
 from tests.support.postgres import fresh_database
 
@@ -160,8 +159,7 @@ class Histories:
         if what == "register":
             await rig.store.register_meter(rig.org_id, detail)
         elif what == "settle":
-            if isinstance(rig.store, SqliteEventStore):
-                await rig.store._writer.settle()  # noqa: SLF001 - moves the watermark now
+            await rig.store.settle()
         elif what == "forget":
             code, until = detail
             doomed = [

@@ -1,0 +1,219 @@
+"""One organization can neither see nor touch anything of another."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.billing import (
+    add_customer,
+    add_metric,
+    add_plan,
+    add_tax,
+    charge,
+    current_usage,
+    invoices,
+    send,
+    subscribe,
+)
+from tests.support.gateway import Gateway, Org
+
+LISTS = (
+    "billable_metrics",
+    "customers",
+    "events",
+    "fees",
+    "invoices",
+    "plans",
+    "subscriptions",
+    "taxes",
+    "webhook_endpoints",
+)
+ROOTS = {
+    "billable_metrics": "billable_metric",
+    "customers": "customer",
+    "fees": "fee",
+    "invoices": "invoice",
+    "plans": "plan",
+    "subscriptions": "subscription",
+    "taxes": "tax",
+    "webhook_endpoints": "webhook_endpoint",
+}
+CHANGES: dict[str, dict[str, Any]] = {
+    "fees": {"payment_status": "succeeded"},
+    "invoices": {"payment_status": "succeeded"},
+}
+# every organization has a billing entity of this code, its own
+OF_ITS_OWN = {"billing_entities"}
+PARAMETER = re.compile(r"\{\w+\}")
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """An organization with one of everything; `ids` says how each is addressed."""
+
+    org: Org
+    ids: dict[str, str]
+
+    def everything(self) -> dict[str, Any]:
+        """Return all that its own key shows, without links, which hold the time."""
+        found: dict[str, Any] = {name: self.org.get(f"/{name}") for name in LISTS}
+        for invoice in found["invoices"]["invoices"]:
+            invoice.pop("file_url")
+        return {
+            **found,
+            "ended": self.org.get("/subscriptions?status[]=terminated&status[]=canceled"),
+            "usage": current_usage(self.org),
+            "organization": self.org.get("/organizations"),
+            "clock": self.org.get("/test_clock"),
+        }
+
+
+def settled(gateway: Gateway) -> Tenant:
+    """Return a tenant with a billed month, usage, and an endpoint nobody answers at."""
+    org = gateway.organization()
+    org.clock("2026-01-01T00:00:00Z")
+    add_tax(org, "vat", "20", applied_to_organization=True)
+    metric_id = add_metric(org, "usage")
+    add_plan(org, charges=[charge(metric_id, "standard", {"amount": "1"})])
+    add_customer(org, name="Theirs")
+    subscribe(org)
+    send(org, "t1", "5")
+    org.clock("2026-02-01T01:00:00Z", catch_up=True)
+    send(org, "t2", "3")
+    endpoint = {"webhook_url": "http://192.0.2.1/", "event_types": ["invoice.voided"]}
+    made = org.post("/webhook_endpoints", {"webhook_endpoint": endpoint})["webhook_endpoint"]
+    (invoice,) = invoices(org)
+    ids = {
+        "billable_metrics": "usage",
+        "customers": "c1",
+        "events": "t1",
+        "fees": invoice["fees"][0]["lago_id"],
+        "invoices": invoice["lago_id"],
+        "plans": "basic",
+        "subscriptions": "s1",
+        "taxes": "vat",
+        "webhook_endpoints": made["lago_id"],
+    }
+    return Tenant(org, ids)
+
+
+@pytest.fixture(scope="module")
+def theirs(gateway: Gateway) -> Tenant:
+    return settled(gateway)
+
+
+@pytest.fixture
+def stranger(gateway: Gateway) -> Org:
+    """Return an organization that owns nothing."""
+    return gateway.organization("Stranger")
+
+
+def foreign_requests(gateway: Gateway, ids: dict[str, str]) -> Iterator[tuple[str, str, Any]]:
+    """Return each documented operation on one thing, with the other's id and a good body."""
+    documented = httpx.get(f"{gateway.url}/openapi.json").json()["paths"]
+    for path, methods in documented.items():
+        resource = path.removeprefix("/api/v1/").partition("/")[0]
+        if not path.startswith("/api/v1/") or not PARAMETER.search(path) or resource in OF_ITS_OWN:
+            continue
+        assert resource in ids, f"say how a foreign one is addressed: {path}"
+        for method in methods.keys() & {"get", "put", "patch", "post", "delete"}:
+            body = (
+                {ROOTS[resource]: CHANGES.get(resource, {"name": "Mine now"})}
+                if method
+                in {
+                    "put",
+                    "patch",
+                }
+                else None
+            )
+            filled = PARAMETER.sub(ids[resource], path.removeprefix("/api/v1"), count=1)
+            assert not PARAMETER.search(filled), f"a second parameter: {path}"
+            query = "?external_subscription_id=s1" if "usage" in filled else ""
+            yield method.upper(), filled + query, body
+
+
+def test_foreign_ids_are_unknown(gateway: Gateway, theirs: Tenant, stranger: Org) -> None:
+    before = theirs.everything()
+    asked = 0
+    for method, path, body in foreign_requests(gateway, theirs.ids):
+        answer = stranger.call(method, path, body, 404)
+        assert answer["code"].endswith("_not_found"), path
+        asked += 1
+    assert asked >= 30, "the operations were not found in the reference"
+    assert theirs.everything() == before
+    # the same requests would have worked with the right key
+    for resource, name in theirs.ids.items():
+        theirs.org.get(f"/{resource}/{name}")
+
+
+def test_lists_show_only_ones_own(theirs: Tenant, stranger: Org) -> None:
+    for name in LISTS:
+        assert theirs.org.get(f"/{name}")["meta"]["total_count"] > 0
+        assert stranger.get(f"/{name}")["meta"]["total_count"] == 0
+    narrowed = f"/fees?external_subscription_id=s1&external_customer_id={theirs.ids['customers']}"
+    assert stranger.get(narrowed)["fees"] == []
+    assert stranger.get("/events?external_subscription_id=s1&code=usage")["events"] == []
+
+
+def test_foreign_references_in_bodies_are_unknown(theirs: Tenant, stranger: Org) -> None:
+    metric = theirs.org.get("/billable_metrics/usage")["billable_metric"]["lago_id"]
+    plan = {
+        "name": "N",
+        "code": "n",
+        "interval": "monthly",
+        "amount_cents": 1,
+        "amount_currency": "EUR",
+        "pay_in_advance": False,
+    }
+    usage = charge(metric, "standard", {"amount": "1"})
+    stranger.post("/plans", {"plan": {**plan, "charges": [usage]}}, 404)
+    stranger.post("/plans", {"plan": {**plan, "tax_codes": ["vat"]}}, 404)
+    stranger.post("/customers", {"customer": {"external_id": "x", "tax_codes": ["vat"]}}, 404)
+    subscription = {"external_customer_id": "c1", "external_id": "s1", "plan_code": "basic"}
+    stranger.post("/subscriptions", {"subscription": subscription}, 404)
+    note = theirs.org.post(
+        "/customers", {"customer": {"external_id": "c1", "metadata": [{"key": "k", "value": "v"}]}}
+    )["customer"]["metadata"][0]
+    mine = add_customer(
+        stranger, "m1", metadata=[{"id": note["lago_id"], "key": "k", "value": "stolen"}]
+    )
+    assert mine["metadata"][0]["lago_id"] != note["lago_id"]
+    assert theirs.org.get("/customers/c1")["customer"]["metadata"] == [note]
+    assert stranger.get("/plans")["meta"]["total_count"] == 0
+
+
+def test_the_same_names_in_two_organizations(any_gateway: Gateway) -> None:
+    first, second = settled(any_gateway), settled(any_gateway)
+    kept = second.everything()
+    send(first.org, "t3", "100")
+    first.org.put("/plans/basic", {"plan": {"amount_cents": 5}})
+    first.org.delete("/subscriptions/s1")
+    first.org.delete("/billable_metrics/usage")
+    first.org.delete("/customers/c1")
+    first.org.drain()
+    assert second.everything() == kept
+    refused = second.org.post(
+        "/events",
+        {"event": {"transaction_id": "t1", "external_subscription_id": "s1", "code": "usage"}},
+        422,
+    )
+    assert refused["error_details"] == {"transaction_id": ["value_already_exist"]}
+
+
+def test_no_key_no_answer(gateway: Gateway, theirs: Tenant) -> None:
+    for method, path, body in foreign_requests(gateway, theirs.ids):
+        answer = httpx.request(method, f"{gateway.url}/api/v1{path}", json=body)
+        assert (answer.status_code, answer.json()) == (
+            401,
+            {"status": 401, "error": "Unauthorized"},
+        )
+    for name in LISTS:
+        assert httpx.get(f"{gateway.url}/api/v1/{name}").status_code == httpx.codes.UNAUTHORIZED
+    assert httpx.get(f"{gateway.url}/admin/organizations/{theirs.org.id}").status_code == 401
+    key = {"X-Admin-API-Key": theirs.org.key}
+    found = httpx.get(f"{gateway.url}/admin/organizations/{theirs.org.id}", headers=key)
+    assert found.status_code == httpx.codes.UNAUTHORIZED
