@@ -126,7 +126,7 @@ async def add_key(unit: Unit, data: KeyIn) -> tuple[ApiKey, str]:
 async def revoke_key(unit: Unit, key_id: UUID) -> ApiKey:
     """Make a key unusable from now on, in every process within a second."""
     key = await _key(unit, key_id)
-    key.expires_at = wall_now()
+    _end(key, wall_now())
     return key
 
 
@@ -135,7 +135,7 @@ async def rotate_key(unit: Unit, key_id: UUID, until: datetime | None) -> tuple[
     old = await _key(unit, key_id)
     successor, value = new_key(unit.org_id, KeyIn(name=old.name, permissions=old.permissions))
     unit.session.add(successor)
-    old.expires_at = until or wall_now()
+    _end(old, until or wall_now())
     await unit.flush()
     return successor, value
 
@@ -181,6 +181,11 @@ async def entity(unit: Unit, code: str) -> BillingEntity:
     if found is None:
         raise NotFound("billing_entity")
     return found
+
+
+def _end(key: ApiKey, at: datetime) -> None:
+    """End a key's life: never later than it would have ended anyway."""
+    key.expires_at = at if key.expires_at is None else min(key.expires_at, at)
 
 
 async def _key(unit: Unit, key_id: UUID) -> ApiKey:
