@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from billing_core.domain.errors import Invalid, NotFound
-from billing_core.services import billing_dates, subscription_end, taxes
+from billing_core.domain.errors import NotFound
+from billing_core.services import billing_dates, notes, subscription_end, taxes
 from billing_core.services.shapes import customers as shapes
 from billing_core.store import customers, subscriptions
 from billing_core.store import organizations as organization_store
@@ -14,7 +14,6 @@ from billing_core.wire.customers import CustomerIn, MetadataIn
 from billing_core.wire.pages import Page
 
 OWNER = "customer"
-MAX_METADATA = 5
 NESTED = frozenset(
     {
         "billing_entity_code",
@@ -125,26 +124,19 @@ def _apply_nested(customer: Customer, data: CustomerIn) -> None:
 
 
 def _replace_metadata(unit: Unit, customer: Customer, wanted: list[MetadataIn]) -> None:
-    if len(wanted) > MAX_METADATA:
-        raise Invalid.field("metadata", "invalid_count")
-    if len({entry.key for entry in wanted}) != len(wanted):
-        raise Invalid.field("metadata", "value_already_exist")
-    known = {note.id: note for note in customer.notes}
-    kept: list[CustomerMetadata] = []
-    for entry in wanted:
-        note = known.get(entry.id) if entry.id else None
-        if note is None:
-            note = CustomerMetadata(
-                org_id=unit.org_id,
-                created_at=unit.now,
-                customer_id=customer.id,
-                key=entry.key,
-                value=entry.value,
-            )
-        note.key, note.value = entry.key, entry.value
+    def new(entry: MetadataIn) -> CustomerMetadata:
+        return CustomerMetadata(
+            org_id=unit.org_id,
+            created_at=unit.now,
+            customer_id=customer.id,
+            key=entry.key,
+            value=entry.value,
+        )
+
+    pairs = notes.replaced(customer.notes, wanted, new)
+    for note, entry in pairs:
         note.display_in_invoice = bool(entry.display_in_invoice)
-        kept.append(note)
-    customer.notes = kept
+    customer.notes = [note for note, _ in pairs]
 
 
 async def _entity(unit: Unit, code: str | None) -> BillingEntity:

@@ -11,7 +11,7 @@ from billing_core.domain.states import (
     check_invoice_update,
 )
 from billing_core.ports import EventStore
-from billing_core.services import finalization, invoice_build
+from billing_core.services import finalization, invoice_build, notes
 from billing_core.store import customers, invoices
 from billing_core.store.tables import Fee, Invoice, InvoiceMetadata, InvoiceSubscription
 from billing_core.store.unit import Unit
@@ -19,7 +19,6 @@ from billing_core.wire.fees import FeeChange
 from billing_core.wire.invoices import InvoiceChange, InvoiceMetadataIn
 from billing_core.wire.pages import Page
 
-MAX_METADATA = 5
 FEE_INSTANTS = {"succeeded": "succeeded_at", "failed": "failed_at", "refunded": "refunded_at"}
 
 
@@ -182,22 +181,13 @@ async def _locked(unit: Unit, invoice_id: UUID) -> Invoice:
 
 
 def _replace_metadata(unit: Unit, invoice: Invoice, wanted: list[InvoiceMetadataIn]) -> None:
-    if len(wanted) > MAX_METADATA:
-        raise Invalid.field("metadata", "invalid_count")
-    if len({entry.key for entry in wanted}) != len(wanted):
-        raise Invalid.field("metadata", "value_already_exist")
-    known = {note.id: note for note in invoice.notes}
-    kept: list[InvoiceMetadata] = []
-    for entry in wanted:
-        note = known.get(entry.id) if entry.id else None
-        if note is None:
-            note = InvoiceMetadata(
-                org_id=unit.org_id,
-                created_at=unit.now,
-                invoice_id=invoice.id,
-                key=entry.key,
-                value=entry.value,
-            )
-        note.key, note.value = entry.key, entry.value
-        kept.append(note)
-    invoice.notes = kept
+    def new(entry: InvoiceMetadataIn) -> InvoiceMetadata:
+        return InvoiceMetadata(
+            org_id=unit.org_id,
+            created_at=unit.now,
+            invoice_id=invoice.id,
+            key=entry.key,
+            value=entry.value,
+        )
+
+    invoice.notes = [note for note, _ in notes.replaced(invoice.notes, wanted, new)]
