@@ -151,9 +151,13 @@ class LateHotPaths:
 
 def _router(path: str, module: Any) -> Router:
     handlers: Iterable[HTTPRouteHandler] = module.HANDLERS
-    twins = [_patch_twin(one) for one in handlers if "PUT" in one.http_methods]
+    twins = [_patch_twin(one) for one in handlers if _is_update(one)]
     opt = {"resource": module.RESOURCE, "tag": module.TAG}
     return Router(path, route_handlers=[*handlers, *twins], opt=opt)
+
+
+def _is_update(handler: HTTPRouteHandler) -> bool:
+    return "PUT" in handler.http_methods and "alias" not in handler.opt
 
 
 def _patch_twin(handler: HTTPRouteHandler) -> HTTPRouteHandler:

@@ -1,6 +1,6 @@
 """Gateways that tests share: starting one takes seconds, an organization milliseconds."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from tests.support.gateway import Gateway, Org
 from tests.support.postgres import fresh_database
 
 DATABASES = ("sqlite", "postgres")
+FIGURES = "figures"
 SHARED = {"TALLYGATE_WEBHOOK_ALLOW_PRIVATE": "1"}
 
 
@@ -66,3 +67,25 @@ def any_gateway(request: pytest.FixtureRequest, shared_gateways: Shared) -> Gate
 def org(gateway: Gateway) -> Org:
     """Return a fresh sandbox organization."""
     return gateway.organization()
+
+
+@pytest.fixture
+def report_figures(record_property: Callable[[str, object], None]) -> Callable[[object], None]:
+    """Return what notes measured figures: the run prints them at its end."""
+    return lambda figures: record_property(FIGURES, str(figures))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures of all tests, whichever process measured them."""
+    lines = [
+        f"{report.nodeid.rpartition('/')[2]}: {figures}"
+        for reports in terminalreporter.stats.values()
+        for report in reports
+        if getattr(report, "when", None) == "call"
+        for name, figures in report.user_properties
+        if name == FIGURES
+    ]
+    if lines:
+        terminalreporter.section("figures")
+        for line in lines:
+            terminalreporter.line(line)

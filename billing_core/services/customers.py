@@ -39,10 +39,7 @@ DATE_SETTINGS = frozenset(
 
 async def upsert(unit: Unit, data: CustomerIn) -> Customer:
     """Create or update by external id, and promise the webhook in the same transaction."""
-    customer = await customers.by_external_id(unit, data.external_id)
-    created = customer is None
-    if customer is None:
-        customer = await new(unit, data.external_id, data.billing_entity_code)
+    customer, created = await find_or_add(unit, data.external_id, data.billing_entity_code)
     before = billing_dates.rules_of(customer)
     zone_before = customer.applicable_timezone
     for name, value in data.given(leave_out=NESTED).items():
@@ -63,10 +60,19 @@ async def upsert(unit: Unit, data: CustomerIn) -> Customer:
     return customer
 
 
-async def new(unit: Unit, external_id: str, entity_code: str | None = None) -> Customer:
-    """Add a bare customer; its number counts inside the organization."""
+async def find_or_add(
+    unit: Unit, external_id: str, entity_code: str | None = None
+) -> tuple[Customer, bool]:
+    """Return the locked customer with an external id, and whether it was added just now."""
+    known = await customers.by_external_id(unit, external_id)
+    if known is not None:
+        return await customers.lock(unit, known.id), False
     entity = await _entity(unit, entity_code)
     organization = await organization_store.lock_organization(unit)
+    # two first requests at once: the second one waited for the lock and finds the first one's row
+    known = await customers.by_external_id(unit, external_id)
+    if known is not None:
+        return await customers.lock(unit, known.id), False
     organization.customer_sequence += 1
     number = organization.customer_sequence
     customer = Customer(
@@ -81,7 +87,7 @@ async def new(unit: Unit, external_id: str, entity_code: str | None = None) -> C
     customer.entity, customer.notes = entity, []
     customers.add(unit, customer)
     await unit.flush()
-    return customer
+    return customer, True
 
 
 async def get(unit: Unit, external_id: str) -> Customer:

@@ -32,7 +32,8 @@ async def create(unit: Unit, data: SubscriptionIn) -> Subscription:
         raise NotFound("plan")
     subscription_at = _instant("subscription_at", data.subscription_at) or unit.now
     ending_at = _ending(unit, data.ending_at, subscription_at)
-    customer = await _customer(unit, data)
+    external_id = data.external_customer_id
+    customer, _ = await customer_service.find_or_add(unit, external_id, data.billing_entity_code)
     known = await _known(unit, data.external_id, customer)
     if known is not None:
         if known.plan_id != plan.id:
@@ -217,14 +218,6 @@ async def _known(unit: Unit, external_id: str, customer: Customer) -> Subscripti
     if any(row.status == "active" for row in rows):
         raise Invalid.field("external_id", "value_already_exist")
     return None
-
-
-async def _customer(unit: Unit, data: SubscriptionIn) -> Customer:
-    external_id = data.external_customer_id or ""
-    customer = await customers.by_external_id(unit, external_id)
-    if customer is None:
-        customer = await customer_service.new(unit, external_id, data.billing_entity_code)
-    return await customers.lock(unit, customer.id)
 
 
 def _instant(field: str, text: str | None) -> datetime | None:

@@ -20,11 +20,16 @@ async def by_external_id(unit: Unit, external_id: str) -> Customer | None:
 
 
 async def lock(unit: Unit, customer_id: UUID) -> Customer:
-    """Serialise what happens to one customer; on SQLite the write transaction already does."""
+    """Serialise what happens to one customer; on SQLite the write transaction already does.
+
+    Taken before the locks of its invoices, everywhere, and several in the order of their ids, so
+    that no two transactions wait for each other. Rows that refer to the customer may still be
+    written (FOR NO KEY UPDATE).
+    """
     row = await unit.session.scalar(
         select(Customer)
         .where(Customer.id == customer_id)
-        .with_for_update(of=Customer)
+        .with_for_update(of=Customer, key_share=True)
         .execution_options(populate_existing=True)
     )
     assert row is not None

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import Select, delete, func, or_, select, update
 
+from billing_core.store import customers
 from billing_core.store.pages import page_of
 from billing_core.store.tables import (
     BillingEntity,
@@ -40,11 +41,15 @@ async def visible(unit: Unit, invoice_id: UUID, *statuses: str) -> Invoice | Non
 
 
 async def lock(unit: Unit, invoice_id: UUID) -> Invoice | None:
-    """Find an invoice and keep others from changing it in this transaction."""
+    """Find an invoice and keep others from changing it, or its customer, in this transaction."""
+    owner = await unit.session.scalar(select(Invoice.customer_id).where(Invoice.id == invoice_id))
+    if owner is None:
+        return None
+    await customers.lock(unit, owner)
     return await unit.session.scalar(
         select(Invoice)
         .where(Invoice.id == invoice_id)
-        .with_for_update(of=Invoice)
+        .with_for_update(of=Invoice, key_share=True)
         .execution_options(populate_existing=True)
     )
 
@@ -211,7 +216,7 @@ async def drafts_due(unit: Unit, today: date, limit: int) -> list[UUID]:
     rows = await unit.session.scalars(
         select(Invoice.id)
         .where(Invoice.status == "draft", Invoice.expected_finalization_date <= today)
-        .order_by(Invoice.expected_finalization_date, Invoice.id)
+        .order_by(Invoice.customer_id, Invoice.id)
         .limit(limit)
     )
     return list(rows)
@@ -222,7 +227,7 @@ async def drafts_to_refresh(unit: Unit, limit: int) -> list[UUID]:
     rows = await unit.session.scalars(
         select(Invoice.id)
         .where(Invoice.status == "draft", Invoice.ready_to_be_refreshed)
-        .order_by(Invoice.id)
+        .order_by(Invoice.customer_id, Invoice.id)
         .limit(limit)
     )
     return list(rows)

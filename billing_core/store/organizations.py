@@ -72,7 +72,7 @@ async def lock_organization(unit: Unit) -> Organization:
     row = await unit.session.scalar(
         select(Organization)
         .where(Organization.id == unit.org_id)
-        .with_for_update()
+        .with_for_update(key_share=True)
         .execution_options(populate_existing=True)
     )
     assert row is not None

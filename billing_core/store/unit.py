@@ -122,7 +122,8 @@ def _refusal(error: IntegrityError) -> Exception:
     SQLite names the columns ("UNIQUE constraint failed: plans.org_id, plans.code"), PostgreSQL the
     constraint and in its detail the columns ("Key (org_id, code)=(...) already exists").
     """
-    found = UNIQUE_COLUMNS.search(str(error.orig))
+    detail = getattr(getattr(error.orig, "__cause__", None), "detail", None)
+    found = UNIQUE_COLUMNS.search(f"{error.orig} {detail}")
     if found is None:
         return error
     column = (found[1] or found[2]).split(",")[-1].strip()

@@ -56,7 +56,7 @@ class HotPaths:
             operation = self._operations.get(scope["path"])
             if operation is not None:
                 headers = dict(scope["headers"])
-                if not headers.get(b"content-type", b"").startswith(FOREIGN_CONTENT):
+                if not headers.get(b"content-type", b"").lower().startswith(FOREIGN_CONTENT):
                     await self._answer(operation, headers, receive, send)
                     return
         await self._app(scope, receive, send)

@@ -119,6 +119,13 @@ async def lose_dispute(
     return await _shown(unit, await invoices.lose_dispute(unit, row_id(lago_id, ROOT)), files)
 
 
+lose_dispute_by_put = put(
+    "/invoices/{lago_id:str}/lose_dispute",
+    operation_id="loseDisputeInvoiceByPut",
+    opt={**VERB, "alias": "the published Python client sends PUT"},
+)(lose_dispute.fn)
+
+
 @post(
     ["/invoices/{lago_id:str}/download", "/invoices/{lago_id:str}/download_pdf"],
     operation_id="downloadInvoice",
@@ -152,5 +159,6 @@ HANDLERS = [
     refresh_invoice,
     void_invoice,
     lose_dispute,
+    lose_dispute_by_put,
     download_invoice,
 ]

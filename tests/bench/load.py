@@ -9,11 +9,14 @@ import random
 import selectors
 import socket
 import sys
+from collections import deque
 from time import perf_counter_ns
 
 KEY = "bench-key"
 NS_PER_SECOND = 1_000_000_000
 WARM_UP_SHARE = 5
+# Built before the clock starts, so that the generator takes little from the two cores it shares.
+PREPARED_PER_SECOND = 20_000
 
 
 class Sender:
@@ -26,9 +29,17 @@ class Sender:
         self._number = 0
         self._subscriptions = [f"sub_{number:032d}" for number in range(subscriptions)]
         self._path = path
+        self._prepared: deque[bytes] = deque()
+
+    def prepare(self, count: int) -> None:
+        """Build requests in advance."""
+        self._prepared.extend(self._build() for _ in range(count))
 
     def request(self) -> bytes:
         """Return the next request."""
+        return self._prepared.popleft() if self._prepared else self._build()
+
+    def _build(self) -> bytes:
         if self._batch == 1:
             body = f'{{"event":{self._event()}}}'
         else:
@@ -57,6 +68,7 @@ def main() -> None:
     port, connections, seconds, batch, subscriptions, seed = map(int, sys.argv[1:7])
     path = "/api/v1/events" if batch == 1 else "/api/v1/events/batch"
     sender = Sender(batch, subscriptions, seed, path)
+    sender.prepare(PREPARED_PER_SECOND * seconds // max(1, batch // 4))
     selector = selectors.DefaultSelector()
     started: dict[int, int] = {}
     for _ in range(connections):

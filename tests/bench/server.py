@@ -1,8 +1,9 @@
 """One of the measured servers: `python -m tests.bench.server KIND PORT PLACE`.
 
-KIND is `echo` (raw ASGI), `handler` (an idiomatic Litestar handler without a store), `noop` (the
-hot route without a store), `sqlite` (PLACE = socket of the event writer) or `postgres` (PLACE =
-database URL).
+KIND is `echo` (raw ASGI) or `handler` (an idiomatic Litestar handler without a store), or a store:
+`noop` (none), `sqlite` (PLACE = socket of the event writer), `postgres` (PLACE = database URL).
+A store is reached by the hot path, or with `route-` before its name by the ordinary handler of the
+application, behind authentication and dependencies.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from uuid import UUID
 import msgspec
 import uvicorn
 import uvloop
-from litestar import Litestar, Request, post
+from litestar import Litestar, Request, Router, post
 from litestar.di import NamedDependency, Provide
 
 from billing_core.clock import wall_now
@@ -27,6 +28,7 @@ from billing_core.store.events.postgres_ingest import PostgresLogWriter
 from billing_core.store.events.records import Request as Sending
 from billing_core.store.events.sqlite_client import SqliteWriterClient
 from gateway.ingest.push import HotPaths, Receive, Send
+from gateway.routes.events import create_batch_events, create_event
 from tests.bench.load import KEY
 
 ORG_ID = UUID("01890000-0000-7000-8000-000000000001")
@@ -125,6 +127,15 @@ def idiomatic() -> Litestar:
     return Litestar([handler], dependencies=provided, openapi_config=None, logging_config=None)
 
 
+def ordinary(intake: EventIntake) -> Litestar:
+    provided = {
+        "principal": Provide(known_caller),
+        "intake": Provide(lambda: intake, sync_to_thread=False),
+    }
+    api = Router("/api/v1", route_handlers=[create_event, create_batch_events])
+    return Litestar([api], dependencies=provided, openapi_config=None, logging_config=None)
+
+
 async def not_found(_scope: MutableMapping[str, Any], _receive: Receive, send: Send) -> None:
     headers = [(b"content-length", b"0")]
     await send({"type": "http.response.start", "status": 404, "headers": headers})
@@ -144,9 +155,12 @@ async def serve(kind: str, port: int, place: str) -> None:
     app: Any = echo if kind == "echo" else idiomatic()
     ingest = None
     if kind not in {"echo", "handler"}:
-        ingest = await ingest_for(kind, place)
+        ingest = await ingest_for(kind.removeprefix("route-"), place)
         await ingest.start()
-        app = HotPaths(not_found, BenchPrincipals(), EventIntake(ingest))
+        intake = EventIntake(ingest)
+        app = HotPaths(not_found, BenchPrincipals(), intake)
+        if kind.startswith("route-"):
+            app = ordinary(intake)
     config = uvicorn.Config(
         app,
         host="127.0.0.1",

@@ -272,7 +272,9 @@ async def test_an_event_is_found_by_its_transaction(rig: EventRig) -> None:
         found = await rig.store.find_event(rig.org_id, name)
         assert found is not None
         assert (found.transaction_id, found.external_subscription_id) == (name, "later")
-    assert await rig.store.find_event(rig.org_id, "unknown") is None
+    for name in ("unknown", "a\x00b", ""):
+        assert await rig.store.find_event(rig.org_id, name) is None
+        assert (await rig.store.list_events(rig.org_id, EventFilter(name, name), 1, 0))[1] == 0
 
 
 async def test_forgotten_events_are_gone_but_keep_their_ids(rig: EventRig) -> None:

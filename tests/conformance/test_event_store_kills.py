@@ -19,7 +19,7 @@ from tests.support.events import EventRig, meter, postgres_rig, sqlite_rig
 from tests.support.postgres import fresh_database
 
 ROOT = Path(__file__).parent.parent.parent
-KILLS = int(os.environ.get("TALLYGATE_SOAK", "0")) * 50 or 3  # noqa: TID251 - test length
+KILLS = int(os.environ.get("TALLYGATE_SOAK", "0")) * 15 or 3  # noqa: TID251 - test length
 SENDERS = 24
 EVENTS_PER_KILL = 1500
 

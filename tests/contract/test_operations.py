@@ -81,7 +81,9 @@ def test_a_place_that_lago_has_carries_its_operation_id() -> None:
 
 def test_every_update_can_be_patched(app: Litestar) -> None:
     found = {(one.method, one.path) for one in routed(app)}
-    puts = {path for method, path in found if method == "PUT"}
+    # this one is no update: the published Python client sends PUT for a POST
+    not_updates = {"/api/v1/invoices/{lago_id}/lose_dispute"}
+    puts = {path for method, path in found if method == "PUT"} - not_updates
     assert puts
     assert {path for method, path in found if method == "PATCH"} >= puts
 

@@ -5,7 +5,7 @@ import random
 import signal
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -175,7 +175,7 @@ def check_round(org: Org, load: Load, figures: Figures) -> int:
 
 @pytest.mark.slow
 def test_acknowledged_events_survive(
-    killable: Gateway, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
+    killable: Gateway, report_figures: Callable[[object], None]
 ) -> None:
     chance = random.Random(20260101)  # noqa: S311 - which moments is no secret
     org, figures, stored = subscribed(killable), Figures(), 0
@@ -190,5 +190,4 @@ def test_acknowledged_events_survive(
         assert usage["customer_usage"]["amount_cents"] == stored * 100
         killable.verify()
     assert figures.acknowledged >= ROUNDS * FEWEST
-    with capsys.disabled():
-        print(f"\n{request.node.name}: {ROUNDS} kills; {figures}")  # noqa: T201 - a soak reports
+    report_figures(f"{ROUNDS} kills; {figures}")

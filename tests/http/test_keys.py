@@ -77,7 +77,16 @@ def test_a_revoked_key_ends_within_a_second(gateway: Gateway, real: Org) -> None
     # requests themselves take their time, on a busy machine too
     assert monotonic() - revoked < SECONDS_TO_REVOKE + 2
     assert status(real, real.key) == 200
-    gateway.admin("DELETE", f"/organizations/{real.id}/api_keys/{made['lago_id']}", status=404)
+
+
+def test_a_revoked_key_stays_revoked(gateway: Gateway, real: Org) -> None:
+    made = add_key(gateway, real)
+    path = f"/organizations/{real.id}/api_keys/{made['lago_id']}"
+    gateway.admin("DELETE", path)
+    later = (wall_now() + timedelta(hours=1)).isoformat()
+    successor = gateway.admin("POST", f"{path}/rotate", {"expires_at": later})["api_key"]
+    assert status(real, successor["value"]) == 200
+    assert status(real, made["value"]) == 401
 
 
 def test_a_key_expires(gateway: Gateway, real: Org) -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from itertools import chain
 from typing import Any
 
@@ -77,10 +78,11 @@ class PostgresLogWriter:
 
     def __init__(self, database_url: str, connections: int = MAX_FLUSHES_IN_FLIGHT) -> None:
         self._url = asyncpg_url(database_url)
-        self._connections = connections
-        self._pool: Any = None
+        self._most_connections = connections + 1  # one more to fold with
+        self._idle_connections: list[Any] = []
         self._registry = Registry(0, {})
         self._expects_duplicates = False
+        self._is_started = False
         self._pending_events = 0
         self._idle: asyncio.TimerHandle | None = None
         self._folding: asyncio.Task[None] | None = None
@@ -88,38 +90,35 @@ class PostgresLogWriter:
     async def start(self) -> None:
         """Connect; raises `Unavailable`."""
         try:
-            self._pool = await asyncpg.create_pool(
-                self._url,
-                min_size=self._connections,
-                max_size=self._connections + 1,  # one more to fold with
-                reset=keep_as_it_is,
-            )
-            async with self._pool.acquire() as connection:
+            async with self._connection() as connection:
                 await self._reload(connection)
         except FAILURES as failure:
             raise Unavailable(str(failure)) from failure
+        self._is_started = True
 
     async def stop(self) -> None:
         """Fold what is pending and close the connections."""
         if self._idle is not None:
             self._idle.cancel()
-        if self._pool is not None:
+        if self._is_started:
             self._start_folding()
-            if self._folding is not None:
-                await self._folding
-            await self._pool.close()
+            assert self._folding is not None
+            await self._folding
+        for connection in self._idle_connections:
+            await connection.close()
+        self._idle_connections.clear()
 
     async def flush(self, requests: Sequence[Request]) -> list[list[bool]]:
         """Store requests; see `LogWriter.flush`."""
         try:
             for _ in range(ATTEMPTS):
                 try:
-                    async with self._pool.acquire() as connection:
+                    async with self._connection() as connection:
                         answers = await self._flush(connection, requests)
                 except _RETRIED:
                     continue
                 except _StaleRegistry:
-                    async with self._pool.acquire() as connection:
+                    async with self._connection() as connection:
                         await self._reload(connection)
                 else:
                     await self._note_pending(sum(map(len, answers)))
@@ -128,6 +127,30 @@ class PostgresLogWriter:
             logger.exception("a flush of %d requests failed", len(requests))
             raise Unavailable(type(failure).__name__) from failure
         raise Unavailable
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Any]:
+        """Lend a connection; a tenth of what the driver's pool takes for it.
+
+        Nobody waits for one: `Ingest` bounds the flushes in flight.
+        """
+        connection = None
+        while self._idle_connections and connection is None:
+            connection = self._idle_connections.pop()
+            if connection.is_closed():
+                connection = None
+        if connection is None:
+            connection = await asyncpg.connect(self._url)
+        try:
+            yield connection
+        except (*FAILURES, asyncio.CancelledError):
+            connection.terminate()
+            raise
+        finally:
+            if connection.is_closed() or len(self._idle_connections) >= self._most_connections:
+                connection.terminate()
+            else:
+                self._idle_connections.append(connection)
 
     async def _note_pending(self, events_count: int) -> None:
         """See to it that pending rows are folded: when they are many, or after a quiet moment."""
@@ -149,7 +172,7 @@ class PostgresLogWriter:
 
     async def _fold(self) -> None:
         try:
-            async with self._pool.acquire() as connection:
+            async with self._connection() as connection:
                 while await fold_pending(connection):
                     pass
         except FAILURES:

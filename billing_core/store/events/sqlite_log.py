@@ -37,6 +37,10 @@ _NEW_EVENTS = """
 """
 
 
+class LogLost(Exception):  # noqa: N818 - says what is the case
+    """The file cannot be read after a failed write; only a new process can go on."""
+
+
 class SqliteLog:
     """Stores flushes durably and derives indexes and rollups from them in larger steps.
 
@@ -169,18 +173,31 @@ class SqliteLog:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        """Commit on return; on any exception roll back and forget what memory holds of it."""
-        self._connection.execute("BEGIN IMMEDIATE")
+        """Commit on return; on any exception roll back and read memory anew from the file.
+
+        Raises `LogLost` when even that fails: what memory holds cannot be trusted any more.
+        """
         try:
+            self._connection.execute("BEGIN IMMEDIATE")
             yield
             self._connection.execute("COMMIT")
         except BaseException:
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-            self.meters.discard()
-            self._forget_derived()
+            self._recover()
             raise
         self.meters.keep()
+
+    def _recover(self) -> None:
+        # A COMMIT that failed may still have reached the file, so nothing is assumed.
+        try:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            self._last_id = self._highest_id()
+            self._folded_id = self._number("SELECT folded_id FROM log_state")
+            self.keys.reload()
+            self.meters.discard()
+        except sqlite3.Error as failure:
+            raise LogLost from failure
+        self._forget_derived()
 
     def _forget_derived(self) -> None:
         self._deltas, self._derived_id, self._fresh = Deltas(), self._folded_id, []

@@ -112,20 +112,19 @@ class Writer:
     def _maintain(self, *, is_idle: bool) -> None:
         """Go on with a backfill, keep the unfolded tail short; sooner when there is time."""
         try:
+            least_events = LEAST_IDLE_FOLD_EVENTS if is_idle else FOLD_EVENTS
+            self._log.derive()
+            self._log.extend_wal()
+            if self._log.unfolded_events >= least_events:
+                self._log.fold()
+            elif is_idle and self._log.keys.unfolded_keys >= least_events:
+                self._log.fold_keys(least_keys=1)
+            else:
+                self._log.fold_keys()
             key = self._log.meters.unfinished()
             if key is not None:
                 self._log.backfill(key)
                 self._announce(key)
-            else:
-                least_events = LEAST_IDLE_FOLD_EVENTS if is_idle else FOLD_EVENTS
-                self._log.derive()
-                self._log.extend_wal()
-                if self._log.unfolded_events >= least_events:
-                    self._log.fold()
-                elif is_idle and self._log.keys.unfolded_keys >= least_events:
-                    self._log.fold_keys(least_keys=1)
-                else:
-                    self._log.fold_keys()
         except FAILURES:
             # What was answered is committed; this is tried again.
             logger.exception("maintenance failed")
