@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import json
-import socket
 import subprocess
 import sys
 import tempfile
@@ -13,7 +12,6 @@ from pathlib import Path
 from time import perf_counter_ns
 from typing import Any, NamedTuple
 
-from billing_core.clock import monotonic
 from billing_core.ids import new_id
 from billing_core.ports import Meter
 from billing_core.store.events.schema import POSTGRES_DDL
@@ -24,7 +22,6 @@ from tests.bench.server import ORG_ID
 from tests.support.events import EventRig, postgres_rig, rig_on, running_writer
 from tests.support.postgres import execute, fresh_database
 
-START_SECONDS = 20
 STORES = ("noop", "sqlite", "postgres")
 
 
@@ -38,24 +35,15 @@ class Load(NamedTuple):
 @contextmanager
 def server(kind: str, place: str) -> Iterator[int]:
     """Run one measured server; yields its port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "tests.bench.server", kind, str(port), place]
-    process = subprocess.Popen(command)  # noqa: S603 - ours
+    command = [sys.executable, "-m", "tests.bench.server", kind, place]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: S603 - ours
+    assert process.stdout is not None
     try:
-        give_up_at = monotonic() + START_SECONDS
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except OSError:
-                if monotonic() > give_up_at or process.poll() is not None:
-                    raise
-        yield port
+        yield int(process.stdout.readline())
     finally:
         process.terminate()
         process.wait(10)
+        process.stdout.close()
 
 
 class Http:

@@ -1,4 +1,4 @@
-"""One of the measured servers: `python -m tests.bench.server KIND PORT PLACE`.
+"""One of the measured servers: `python -m tests.bench.server KIND PLACE`; prints its port.
 
 KIND is `echo` (raw ASGI) or `handler` (an idiomatic Litestar handler without a store), or a store:
 `noop` (none), `sqlite` (PLACE = socket of the event writer), `postgres` (PLACE = database URL).
@@ -7,9 +7,9 @@ application, behind authentication and dependencies.
 """
 
 import asyncio
+import socket
 import sys
 from collections.abc import MutableMapping, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -20,13 +20,13 @@ import uvloop
 from litestar import Litestar, Request, Router, post
 from litestar.di import NamedDependency, Provide
 
-from billing_core.clock import wall_now
 from billing_core.domain.errors import Unauthorized
 from billing_core.services.events import Caller, EventIntake
 from billing_core.store.events.ingest import Ingest, LogWriter
 from billing_core.store.events.postgres_ingest import PostgresLogWriter
 from billing_core.store.events.records import Request as Sending
 from billing_core.store.events.sqlite_client import SqliteWriterClient
+from gateway.auth import Principal
 from gateway.ingest.push import HotPaths, Receive, Send
 from gateway.routes.events import create_batch_events, create_event
 from tests.bench.load import KEY
@@ -34,24 +34,16 @@ from tests.bench.load import KEY
 ORG_ID = UUID("01890000-0000-7000-8000-000000000001")
 
 
-class BenchCaller:
-    """One organization with one key."""
-
-    org_id = ORG_ID
-    resolve_customer_ids = False
-
-    def now(self) -> datetime:
-        return wall_now()
-
-    def may(self, resource: str, mode: str) -> bool:
-        return bool(resource and mode)
+CALLER = Principal(
+    org_id=ORG_ID, key_id=ORG_ID, sandbox=False, frozen_at=None, resolve_customer_ids=False
+)
 
 
 class BenchPrincipals:
     """Keys in a dictionary."""
 
     def __init__(self) -> None:
-        self._callers: dict[str, Caller] = {KEY: BenchCaller()}
+        self._callers: dict[str, Caller] = {KEY: CALLER}
 
     def cached(self, key: str) -> Caller | None:
         return self._callers.get(key)
@@ -110,14 +102,14 @@ class Body(msgspec.Struct):
     event: Sent
 
 
-async def known_caller(request: Request[Any, Any, Any]) -> BenchCaller:
+async def known_caller(request: Request[Any, Any, Any]) -> Principal:
     if request.headers["authorization"].split()[1] != KEY:
         raise Unauthorized
-    return BenchCaller()
+    return CALLER
 
 
 @post("/api/v1/events", status_code=200)
-async def handler(data: Body, caller: NamedDependency[BenchCaller]) -> Body:
+async def handler(data: Body, caller: NamedDependency[Principal]) -> Body:
     assert caller.org_id == ORG_ID
     return data
 
@@ -151,7 +143,7 @@ async def ingest_for(kind: str, place: str) -> Ingest:
     return Ingest(writer, max_queued_events=100_000)
 
 
-async def serve(kind: str, port: int, place: str) -> None:
+async def serve(kind: str, place: str) -> None:
     app: Any = echo if kind == "echo" else idiomatic()
     ingest = None
     if kind not in {"echo", "handler"}:
@@ -163,8 +155,6 @@ async def serve(kind: str, port: int, place: str) -> None:
             app = ordinary(intake)
     config = uvicorn.Config(
         app,
-        host="127.0.0.1",
-        port=port,
         access_log=False,
         lifespan="off",
         log_level="warning",
@@ -172,11 +162,14 @@ async def serve(kind: str, port: int, place: str) -> None:
         ws="none",
         backlog=2048,
     )
-    await uvicorn.Server(config).serve()
+    with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
+        sys.stdout.write(f"{listener.getsockname()[1]}\n")
+        sys.stdout.flush()
+        await uvicorn.Server(config).serve([listener])
     if ingest is not None:
         await ingest.stop()
 
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(serve(sys.argv[1], int(sys.argv[2]), sys.argv[3]))
+        runner.run(serve(sys.argv[1], sys.argv[2]))
