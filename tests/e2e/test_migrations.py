@@ -1,5 +1,6 @@
 """Migrations: up, down, up, and no drift between what they make and what is mapped."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from billing_core.store.events.schema import POSTGRES_DDL
 from gateway.migrate import config, migrate, pending_revision
 from tests.conftest import DATABASES, asyncpg_url
-from tests.support.postgres import fresh_database
+from tests.support.postgres import execute, fresh_database
 
 BOOKKEEPING = {"alembic_version"}
 
@@ -102,3 +104,22 @@ async def test_migrating_twice_changes_nothing(url: str, engine: AsyncEngine) ->
     made = await schema(engine)
     await migrate(url)
     assert await schema(engine) == made
+
+
+def test_the_event_log_is_migrated_as_it_is_described() -> None:
+    """PostgreSQL's event tables are written by hand twice: frozen in a revision, and newest."""
+    with fresh_database() as described, fresh_database() as migrated:
+        asyncio.run(execute(described, *POSTGRES_DDL))
+        asyncio.run(migrate(asyncpg_url(migrated)))
+        newest = asyncio.run(schema_at(asyncpg_url(described)))
+        frozen = asyncio.run(schema_at(asyncpg_url(migrated)))
+    assert newest
+    assert {table: frozen.get(table) for table in newest} == newest
+
+
+async def schema_at(url: str) -> dict[str, tuple[list[str], list[str]]]:
+    engine = create_async_engine(url)
+    try:
+        return await schema(engine)
+    finally:
+        await engine.dispose()

@@ -4,8 +4,73 @@ from alembic import op
 import sqlalchemy as sa
 
 import billing_core.store.columns
-from billing_core.store.events.schema import POSTGRES_DDL
 from sqlalchemy.dialects import postgresql
+# the event log as of this revision; billing_core/store/events/schema.py is its newest form
+EVENT_LOG = (
+    'CREATE SEQUENCE event_blocks',
+    """    CREATE TABLE events (
+      id bigint PRIMARY KEY,
+      org bytea NOT NULL,
+      key bytea NOT NULL,
+      series bigint NOT NULL,
+      transaction_id text NOT NULL,
+      external_subscription_id text,
+      code text NOT NULL,
+      ts bigint NOT NULL,
+      properties text NOT NULL,
+      precise_total_amount_cents text,
+      created_at bigint NOT NULL,
+      deleted_at bigint
+    )
+    """,
+    'CREATE UNIQUE INDEX events_key ON events (key)',
+    'CREATE INDEX events_series ON events (series, ts)',
+    'CREATE INDEX events_times ON events (org, ts)',
+    """    CREATE TABLE event_codes (
+      org bytea NOT NULL, code text NOT NULL,
+      n bigint NOT NULL, lowest_id bigint NOT NULL, highest_id bigint NOT NULL,
+      PRIMARY KEY (org, code)
+    ) WITH (fillfactor = 50)
+    """,
+    """    CREATE TABLE event_pending (
+      id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+      first_id bigint NOT NULL,
+      hour_meters integer[] NOT NULL, hours bigint[] NOT NULL, hour_subscriptions text[] NOT NULL,
+      hour_counts bigint[] NOT NULL, hour_totals numeric[] NOT NULL,
+      hour_greatests numeric[] NOT NULL,
+      value_meters integer[] NOT NULL, value_hours bigint[] NOT NULL,
+      value_subscriptions text[] NOT NULL, value_names text[] NOT NULL,
+      value_times bigint[] NOT NULL, value_ids bigint[] NOT NULL,
+      value_presences boolean[] NOT NULL,
+      code_orgs bytea[] NOT NULL, code_names text[] NOT NULL, code_counts bigint[] NOT NULL,
+      code_lowest_ids bigint[] NOT NULL, code_highest_ids bigint[] NOT NULL
+    ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000)
+    """,
+    """    CREATE TABLE event_meters (
+      meter integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+      org bytea NOT NULL, code text NOT NULL, metric_id uuid NOT NULL,
+      aggregation text NOT NULL, field_name text,
+      cursor_id bigint NOT NULL, boundary_id bigint NOT NULL,
+      UNIQUE (org, code)
+    )
+    """,
+    'CREATE TABLE event_registry (version bigint NOT NULL)',
+    'INSERT INTO event_registry VALUES (1)',
+    """    CREATE TABLE event_rollups (
+      meter integer NOT NULL, grain smallint NOT NULL, bucket bigint NOT NULL,
+      external_subscription_id text NOT NULL, group_key text NOT NULL,
+      n bigint NOT NULL, total numeric, greatest numeric,
+      PRIMARY KEY (meter, external_subscription_id, grain, bucket, group_key)
+    ) WITH (fillfactor = 70)
+    """,
+    """    CREATE TABLE event_value_sets (
+      meter integer NOT NULL, grain smallint NOT NULL, bucket bigint NOT NULL,
+      external_subscription_id text NOT NULL, group_key text NOT NULL, value text NOT NULL,
+      last_at bigint NOT NULL, last_id bigint NOT NULL, is_present boolean NOT NULL,
+      PRIMARY KEY (meter, external_subscription_id, grain, bucket, group_key, value)
+    ) WITH (fillfactor = 70)
+    """,
+)
 EVENT_TABLES = (
     'event_value_sets', 'event_rollups', 'event_registry', 'event_meters', 'event_codes',
     'event_pending', 'events',
@@ -570,7 +635,7 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f('ix_fee_applied_taxes_org_id'), ['org_id'], unique=False)
 
     if op.get_bind().dialect.name == "postgresql":
-        for statement in POSTGRES_DDL:
+        for statement in EVENT_LOG:
             op.execute(statement)
     # ### end Alembic commands ###
 
