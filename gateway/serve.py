@@ -21,6 +21,7 @@ from gateway.jobs.clock import Clock
 from gateway.jobs.relay import Relay
 from gateway.migrate import migrate
 from gateway.settings import Settings
+from gateway.tuning import calm_collector
 from gateway.worker import Queue, Workers, make_broker, quiet_libraries, redis_of
 
 log = logging.getLogger("tallygate")
@@ -68,6 +69,7 @@ async def serve(settings: Settings, address: Address) -> None:
             await stack.enter_async_context(_running(_sibling(settings, address, number)))
         await stack.enter_async_context(background(settings, core, alone=alone))
         _greet(settings, address)
+        calm_collector()
         await server.serve(sockets=[listener])
 
 
@@ -77,6 +79,7 @@ async def serve_sibling(settings: Settings, address: Address) -> None:
     core = Core(settings)
     server = Server(_config(core))
     _stop_on_signals(server)
+    calm_collector()
     await server.serve(sockets=[listener])
 
 

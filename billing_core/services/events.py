@@ -178,24 +178,18 @@ def _duplicates(positions: Any) -> Invalid:
 
 
 def _out(event: IncomingEvent) -> EventOut:
-    checked = CheckedEvent(
-        event.transaction_id,
-        event.code,
-        event.external_subscription_id,
-        event.timestamp_us,
-        event.precise_total_amount_cents,
-        event.properties,
-    )
-    return event_out(event.key, checked, event.created_at_us)
+    # org, key, series, transaction, subscription, code, instant, properties, amount, created
+    return event_out(event[1], *event[3:])
 
 
 def _stored_out(event: StoredEvent) -> EventOut:
-    checked = CheckedEvent(
+    return event_out(
+        event.id.bytes,
         event.transaction_id,
-        event.code,
         event.external_subscription_id,
+        event.code,
         instant_us(event.timestamp),
-        event.precise_total_amount_cents,
         event.properties.decode(),
+        event.precise_total_amount_cents,
+        instant_us(event.created_at),
     )
-    return event_out(event.id.bytes, checked, instant_us(event.created_at))

@@ -165,6 +165,7 @@ async def serve(kind: str, place: str) -> None:
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
         sys.stdout.write(f"{listener.getsockname()[1]}\n")
         sys.stdout.flush()
+        calm_collector()
         await uvicorn.Server(config).serve([listener])
     if ingest is not None:
         await ingest.stop()

@@ -32,7 +32,8 @@ EC_PEM = (
     .private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     .decode()
 )
-FERNET = Fernet.generate_key().decode()
+# fixed, not generated: it is part of the name of a test, which must be the same everywhere
+FERNET = base64.urlsafe_b64encode(b"a key of thirty-two bytes, no..!").decode()
 GENERATED = Secrets("made-admin", "made-secret", FERNET, PEM, "made-redis")
 
 
