@@ -29,6 +29,7 @@ from billing_core.store.events.sqlite_client import SqliteWriterClient
 from gateway.auth import Principal
 from gateway.ingest.push import HotPaths, Receive, Send
 from gateway.routes.events import create_batch_events, create_event
+from gateway.tuning import calm_collector
 from tests.bench.load import KEY
 
 ORG_ID = UUID("01890000-0000-7000-8000-000000000001")
