@@ -30,7 +30,7 @@ DESCRIBED = sorted(
         one
         for one in LISTED
         if one.operation_id not in LEFT_OUT
-        and one.method != "PATCH"
+        and not one.is_alias
         and not one.path.startswith(("/docs", "/openapi"))
     ),
     key=lambda one: one.method == "DELETE",  # last, or the others would meet nothing
