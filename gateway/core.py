@@ -1,6 +1,7 @@
 """The parts of one gateway process, opened in order and closed in reverse."""
 
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from uuid import UUID
@@ -66,8 +67,10 @@ def renderer() -> TypstRenderer:
 class Core:
     """Database, events, keys and job tools of one process or worker loop."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, base_url: str | None = None) -> None:
+        """`base_url` is where jobs, which have no request, say this gateway is."""
         self.settings = settings
+        self._base_url = settings.public_url or base_url
         KEYRING.use(settings.encryption_keys)
         self.units = Units(engines_for(database_url(settings)))
         self.principals = Principals(self.units)
@@ -95,7 +98,7 @@ class Core:
                 subscription_resolver=CustomerIdResolver(self.units),
             )
             self.parts = Parts(
-                settings=self.settings,
+                settings=replace(self.settings, public_url=self._base_url),
                 units=self.units,
                 events=self.events,
                 renderer=renderer(),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import redis.asyncio as aioredis
-from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from billing_core.clock import wall_now
@@ -24,9 +24,6 @@ class Health:
         self._core = core
         self._role = role
         self.registry = CollectorRegistry()
-        self.accepted_events = Counter(
-            "tallygate_events_accepted", "Usage events stored", registry=self.registry
-        )
         self._queued = Gauge(
             "tallygate_ingest_queued_events", "Events waiting for a commit", registry=self.registry
         )

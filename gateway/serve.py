@@ -62,12 +62,12 @@ async def serve(settings: Settings, address: Address) -> None:
         alone = settings.needs_own_redis
         settings = await prepare(settings, stack)
         listener = _listen(address)
-        core = Core(settings)
+        core = Core(settings, address.url)
         server = Server(_config(core))
         _stop_on_signals(server)
         for number in range(1, address.workers):
             await stack.enter_async_context(_running(_sibling(settings, address, number)))
-        await stack.enter_async_context(background(settings, core, alone=alone))
+        await stack.enter_async_context(background(settings, core, address.url, alone=alone))
         _greet(settings, address)
         calm_collector()
         await server.serve(sockets=[listener])
@@ -76,7 +76,7 @@ async def serve(settings: Settings, address: Address) -> None:
 async def serve_sibling(settings: Settings, address: Address) -> None:
     """Run one more process behind the same port; the first one owns children and jobs."""
     listener = _listen(address)
-    core = Core(settings)
+    core = Core(settings, address.url)
     server = Server(_config(core))
     _stop_on_signals(server)
     calm_collector()
@@ -102,7 +102,9 @@ async def prepare(settings: Settings, stack: AsyncExitStack) -> Settings:
 
 
 @asynccontextmanager
-async def background(settings: Settings, core: Core, *, alone: bool) -> AsyncIterator[None]:
+async def background(
+    settings: Settings, core: Core, base_url: str, *, alone: bool
+) -> AsyncIterator[None]:
     """Run the relay beside the server and, where this command is all there is, workers and clock.
 
     With a Redis of their own, workers and clock are processes of their own too.
@@ -114,7 +116,7 @@ async def background(settings: Settings, core: Core, *, alone: bool) -> AsyncIte
     workers = None
     if alone:
         loops.append(Clock(core.units))
-        workers = Workers(broker, Core(settings))
+        workers = Workers(broker, Core(settings, base_url))
         workers.start()
     tasks = [asyncio.create_task(loop.run()) for loop in loops]
     try:

@@ -78,7 +78,8 @@ async def delete(unit: Unit, code: str) -> BillableMetric:
     metric.deleted_at = unit.now
     for charge in await catalog.charges_of_metric(unit, metric.id):
         charge.deleted_at = unit.now
-    unit.promise(FORGET_EVENTS_TOPIC, {"code": metric.code})
+    until = unit.now.isoformat()  # events carry the organization's time, which may be frozen
+    unit.promise(FORGET_EVENTS_TOPIC, {"code": metric.code, "until": until})
     unit.emit("billable_metric.deleted", "billable_metric", shapes.metric(metric).model_dump())
     return metric
 

@@ -1,6 +1,7 @@
 """Billing jobs: shards of due subscriptions, starts and ends, drafts that become final."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from uuid import UUID
 
 from billing_core.services import billable_metrics, billing_run, plan_deletion, plans
@@ -28,7 +29,8 @@ async def finalize(parts: Parts, unit: Unit, promise: Outbox) -> None:
 
 async def forget_events(parts: Parts, unit: Unit, promise: Outbox) -> None:
     """Forget the events of a deleted metric."""
-    await parts.events.forget(unit.org_id, promise.payload["code"], promise.created_at)
+    until = datetime.fromisoformat(promise.payload["until"])
+    await parts.events.forget(unit.org_id, promise.payload["code"], until)
 
 
 async def delete_plan(parts: Parts, unit: Unit, promise: Outbox) -> None:

@@ -231,3 +231,16 @@ def test_customer_ids_stand_for_their_subscription(gateway: Gateway) -> None:
     send(org, "t2", "2")
     assert current_usage(org)["amount_cents"] == 700
     org.post("/events", {"event": usage_event("t1", subscription="c1")}, 422)
+
+
+def test_events_of_a_deleted_metric_are_forgotten_in_frozen_time_too(org: Org) -> None:
+    """A clock may stand in the future: events then carry an instant that real time has not seen."""
+    org.clock("2090-01-01T00:00:00Z")
+    metric = add_metric(org, "kept")
+    add_plan(org, charges=[charge(metric, "standard", {"amount": "1"})])
+    add_customer(org)
+    subscribe(org)
+    send(org, "before", code="kept")
+    org.delete("/billable_metrics/kept")
+    org.drain()
+    org.get("/events/before", status=404)

@@ -6,6 +6,7 @@ import hmac
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import jwt
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -153,3 +154,17 @@ def test_endpoints_live(org: Org, receiver: Receiver) -> None:
     add_customer(org)
     org.drain()
     assert receiver.messages == []
+
+
+def test_a_generated_invoice_can_be_fetched(org: Org, receiver: Receiver) -> None:
+    """A job has no request to read the gateway's address from; its links must work all the same."""
+    add_endpoint(org, receiver, event_types=["invoice.generated"])
+    org.clock("2024-01-01T00:00:00Z")
+    add_plan(org, amount_cents=1000)
+    add_customer(org)
+    subscribe(org)
+    org.clock("2024-02-01T01:00:00Z", catch_up=True)
+    (message,) = receiver.wait_for("invoice.generated")
+    answer = httpx.get(message.payload["invoice"]["file_url"])
+    assert answer.status_code == httpx.codes.OK
+    assert answer.content.startswith(b"%PDF")
