@@ -1,6 +1,6 @@
 """What the core asks of the outside: one Protocol per kind of plug-in."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -42,36 +42,94 @@ class StoredEvent:
     created_at: datetime
 
 
+# The texts of `Meter.dimensions` in an event's properties, in that order; None where absent.
+Group = tuple[str | None, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Meter:
     """What the event store must keep ready for one billable metric.
 
     `aggregation` is a billable metric's `aggregation_type` (`sum_agg`, …); `field_name` the
-    property that is read, None for `count_agg`.
+    property that is read, None for `count_agg`. `dimensions` are the property keys by which usage
+    can be told apart: what filters, pricing groups and presentation groups of any charge on the
+    metric look at, sorted, without repeats.
     """
 
     metric_id: UUID
     code: str
     aggregation: str
     field_name: str | None
+    dimensions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EventPosition:
+    """The place of an event among all: by instant, then by `order` of ingestion."""
+
+    at: datetime
+    order: int
+
+
+def one_bucket(_group: Group) -> Hashable:
+    """Put everything in one bucket, named `()`."""
+    return ()
 
 
 @dataclass(frozen=True, slots=True)
 class UsageQuery:
-    """Usage of one meter by one subscription in `[start, end)`, both UTC."""
+    """Usage of one meter by one subscription in `[start, end)`, both UTC.
+
+    `start` None means since ever. `bucket_of` names the bucket an event's group falls in, None for
+    one that is left out; it must be a pure function. With `last`, of the events at `last.at` only
+    those up to that order count, and later instants do not (`end` then lies just behind `last.at`).
+    """
 
     external_subscription_id: str
     meter: Meter
-    start: datetime
+    start: datetime | None
     end: datetime
+    bucket_of: Callable[[Group], Hashable | None] = one_bucket
+    last: EventPosition | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class MeteredUsage:
-    """Aggregated usage of a window (`docs/rules/metering.md` 2.2)."""
+    """Aggregated usage of a bucket in a window (`docs/rules/metering.md` 2.2).
+
+    `units` is the number of events for count_agg, the sum for sum_agg and weighted_sum_agg (there:
+    of the deltas in the window), the greatest value for max_agg, the newest one (at least 0) for
+    latest_agg, the number of present values for unique_count_agg. `unit_seconds` is, for
+    weighted_sum_agg, the sum of each delta times the seconds from its event to the window's end,
+    rounded up to a whole second. `amount_cents` adds up `precise_total_amount_cents` of the events
+    that took part.
+    """
 
     units: Decimal
     events_count: int
+    unit_seconds: Decimal = Decimal(0)
+    amount_cents: Decimal = Decimal(0)
+
+
+NO_USAGE = MeteredUsage(Decimal(0), 0)
+
+
+@dataclass(frozen=True, slots=True)
+class MeteredEvent:
+    """One event that takes part in a metric, as pricing by the event wants it.
+
+    `value` is the text of the metric's property, `operation` that of `operation_type`, `group` the
+    texts of the meter's dimensions.
+    """
+
+    id: UUID
+    transaction_id: str
+    at: datetime
+    order: int
+    value: str | None
+    operation: str | None
+    group: Group
+    precise_total_amount_cents: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +150,20 @@ class EventStore(Protocol):
     Every call is scoped to one organization.
     """
 
-    async def usage(self, org_id: UUID, queries: Sequence[UsageQuery]) -> list[MeteredUsage]:
-        """Answer each query, in order. Builds a meter's rollups first where they are missing."""
+    async def usage(
+        self, org_id: UUID, queries: Sequence[UsageQuery]
+    ) -> list[dict[Hashable, MeteredUsage]]:
+        """Answer each query, in order, by bucket; a bucket without events has no entry.
 
-    async def values(self, org_id: UUID, query: UsageQuery) -> list[Decimal]:
-        """Return the numeric values of the participating events, by (timestamp, ingestion)."""
+        Reads rollups, and raw events only at a window's edges. Builds a meter's rollups first where
+        they are missing.
+        """
+
+    async def events(self, org_id: UUID, query: UsageQuery) -> list[MeteredEvent]:
+        """Return the participating events of all buckets, by (timestamp, ingestion).
+
+        As long as the window's history: for what cannot be priced from sums.
+        """
 
     async def list_events(
         self, org_id: UUID, wanted: EventFilter, limit: int, offset: int

@@ -7,9 +7,9 @@ from uuid import UUID
 
 from billing_core.domain.calendar import Window
 from billing_core.domain.charges import MODELS, Price, Usage, charge_price
-from billing_core.domain.metrics import apply_rounding
+from billing_core.domain.metrics import apply_rounding, numeric
 from billing_core.domain.money import minor_from_major, precise_minor, subunit
-from billing_core.ports import EventStore, Meter, MeteredUsage, UsageQuery
+from billing_core.ports import NO_USAGE, EventStore, Meter, MeteredUsage, UsageQuery
 from billing_core.store.tables import BillableMetric, Charge, Subscription
 
 
@@ -52,7 +52,8 @@ async def price_windows(
     ]
     usages = await events.usage(org_id, [query for _, _, query in billed]) if billed else []
     priced: list[list[PricedCharge]] = [[] for _ in wanted]
-    for (index, charge, query), usage in zip(billed, usages, strict=True):
+    for (index, charge, query), buckets in zip(billed, usages, strict=True):
+        usage = buckets.get((), NO_USAGE)
         currency = wanted[index][0].plan.amount_currency
         values = await _values(org_id, events, charge, query, usage)
         priced[index].append(_priced(charge, usage, values, currency))
@@ -65,7 +66,10 @@ async def _values(
     terms = MODELS[charge.charge_model].parse(charge.properties)
     if charge.metric.aggregation_type == "count_agg" or not terms.needs_values:
         return ()
-    return await events.values(org_id, query) if usage.events_count else ()
+    if not usage.events_count:
+        return ()
+    found = await events.events(org_id, query)
+    return [numeric(event.value) or Decimal(0) for event in found]
 
 
 def _priced(

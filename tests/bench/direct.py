@@ -162,7 +162,7 @@ async def reads(report: Report, rig: EventRig, name: str, sizes: Sizes) -> None:
     )
     query = UsageQuery("s3", asked, *MONTH)
     raw = await _median_us(
-        report, f"{name}: the same from raw events", lambda: rig.store.values(large_one, query), 5
+        report, f"{name}: the same from raw events", lambda: rig.store.events(large_one, query), 5
     )
     report.goal(f"G15 {name}", "current usage, many events / few", many / few, "<= 1.5", 1.5)
     per_subscription = sizes.large_events // 10

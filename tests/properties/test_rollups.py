@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from billing_core.domain.metrics import Fact, Folded, fold, numeric, property_text
 from billing_core.ids import new_id
-from billing_core.ports import Meter, MeteredUsage, UsageQuery
+from billing_core.ports import NO_USAGE, Meter, MeteredUsage, UsageQuery
 from billing_core.store.events.records import IncomingEvent, instant
 from tests.support.events import EventRig, postgres_rig, sqlite_rig
 from tests.support.postgres import fresh_database
@@ -182,7 +182,8 @@ class Histories:
         self, rig: EventRig, model: Model, meter: Meter, window: tuple[datetime, datetime]
     ) -> None:
         queries = [UsageQuery(name, meter, *window) for name in ("s1", "s2")]
-        found = await rig.store.usage(rig.org_id, queries)
+        answers = await rig.store.usage(rig.org_id, queries)
+        found = [answer.get((), NO_USAGE) for answer in answers]
         expected = [
             fold(meter.aggregation, model.facts(meter, window, name)) for name in ("s1", "s2")
         ]
@@ -190,7 +191,8 @@ class Histories:
         if meter.aggregation in {"sum_agg", "max_agg", "latest_agg"}:
             facts = sorted(model.facts(meter, window, "s1"), key=lambda fact: (fact.at, fact.order))
             numbers = [number for fact in facts if (number := numeric(fact.value)) is not None]
-            assert await rig.store.values(rig.org_id, queries[0]) == numbers
+            events = await rig.store.events(rig.org_id, queries[0])
+            assert [numeric(event.value) for event in events] == numbers
 
 
 def _usage(folded: Folded) -> MeteredUsage:

@@ -7,13 +7,12 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
 
 from billing_core.ids import new_id
-from billing_core.ports import Meter, MeteredUsage, UsageQuery
+from billing_core.ports import NO_USAGE, Meter, MeteredUsage, UsageQuery
 from billing_core.store.events.ingest import Ingest
 from billing_core.store.events.postgres_ingest import PostgresLogWriter
 from billing_core.store.events.postgres_store import PostgresEventStore
@@ -78,10 +77,11 @@ class EventRig:
         subscription: str = "sub",
     ) -> MeteredUsage:
         (found,) = await self.store.usage(self.org_id, [UsageQuery(subscription, meter, *window)])
-        return found
+        return found.get((), NO_USAGE)
 
-    async def values(self, meter: Meter, window: tuple[datetime, datetime]) -> list[Decimal]:
-        return await self.store.values(self.org_id, UsageQuery("sub", meter, *window))
+    async def values(self, meter: Meter, window: tuple[datetime, datetime]) -> list[str | None]:
+        events = await self.store.events(self.org_id, UsageQuery("sub", meter, *window))
+        return [event.value for event in events]
 
     async def check(self) -> None:
         """Nothing derived may contradict the events."""

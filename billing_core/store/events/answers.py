@@ -10,7 +10,6 @@ from billing_core.store.events.participation import (
     LATEST,
     MAX,
     SUM,
-    UNIQUE,
     Reading,
 )
 from billing_core.store.events.rollups import HOUR_US, LastOperation, Tally
@@ -106,20 +105,6 @@ def newest_number(
         if reading is not None and reading.number is not None:
             return NewestNumber(event.timestamp_us, event.id, reading.number)
     return None
-
-
-def numbers(
-    aggregation: str, events: Iterable[RawEvent], read: Callable[[str], Reading | None]
-) -> list[Decimal]:
-    """Return what each participating event contributes, oldest first; one each when counting."""
-    if aggregation == UNIQUE:
-        return [Decimal(1)] * read_values((), events, read).events_count
-    readings = [read(event.properties) for event in sorted(events)]
-    return [
-        Decimal(1) if reading.number is None else reading.number
-        for reading in readings
-        if reading is not None
-    ]
 
 
 def newest_filled(buckets: Sequence[BucketTally], grain: int, span: Span | None) -> int | None:

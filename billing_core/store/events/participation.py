@@ -1,8 +1,8 @@
 """Which events take part in a metric, and with what value: read straight from the stored JSON."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from decimal import Decimal
+from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from hashlib import blake2b
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -10,18 +10,20 @@ from uuid import UUID
 import msgspec
 
 from billing_core.domain.metrics import Fact, numeric, property_text
-from billing_core.ports import Meter
+from billing_core.ports import Meter, MeteredEvent
 
 COUNT = "count_agg"
 SUM = "sum_agg"
 MAX = "max_agg"
 LATEST = "latest_agg"
 UNIQUE = "unique_count_agg"
-AGGREGATIONS = frozenset({COUNT, SUM, MAX, LATEST, UNIQUE})
+WEIGHTED = "weighted_sum_agg"
+AGGREGATIONS = frozenset({COUNT, SUM, MAX, LATEST, UNIQUE, WEIGHTED})
 OPERATION_FIELD = "operation_type"
 MISSING_VALUE = ""
 _LONGEST_PLAIN_VALUE = 64
 _VALUE_DIGEST_BYTES = 16
+EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _any_value = msgspec.json.Decoder(float_hook=Decimal)
@@ -113,6 +115,19 @@ def fact_of(definition: Definition, at: datetime, order: int, properties: str) -
         value=property_text(decoded.get(definition.field_name or "")),
         operation=property_text(decoded.get(OPERATION_FIELD)),
     )
+
+
+def fact_of_event(event: MeteredEvent) -> Fact:
+    """Return a metered event as `metrics.fold` wants it."""
+    return Fact(at=event.at, order=event.order, value=event.value, operation=event.operation)
+
+
+def exact_number(products: Iterable[tuple[Decimal, int]]) -> Decimal:
+    """Add up products without ever rounding."""
+    total = Decimal(0)
+    for number, factor in products:
+        total = EXACT.add(total, EXACT.multiply(number, Decimal(factor)))
+    return total
 
 
 def value_name(text: str | None) -> str:

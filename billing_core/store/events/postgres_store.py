@@ -1,9 +1,8 @@
 """The event store on PostgreSQL, for any number of processes."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Hashable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +10,14 @@ import asyncpg
 
 from billing_core.clock import wall_now
 from billing_core.domain.errors import Unavailable
-from billing_core.ports import EventFilter, Meter, MeteredUsage, StoredEvent, UsageQuery
+from billing_core.ports import (
+    EventFilter,
+    Meter,
+    MeteredEvent,
+    MeteredUsage,
+    StoredEvent,
+    UsageQuery,
+)
 from billing_core.store.events import (
     postgres_listing,
     postgres_meters,
@@ -21,6 +27,13 @@ from billing_core.store.events import (
 from billing_core.store.events.participation import MeterKey, definition_of
 from billing_core.store.events.postgres_ingest import FAILURES, asyncpg_url, keep_as_it_is
 from billing_core.store.events.postgres_pending import fold_pending
+from billing_core.store.events.raw_usage import (
+    is_rolled_up,
+    metered_events,
+    usage_of,
+    whole,
+    window_us,
+)
 from billing_core.store.events.records import micros
 
 CONNECTIONS = 4
@@ -51,32 +64,30 @@ class PostgresEventStore:
         if self._pool is not None:
             await self._pool.close()
 
-    async def usage(self, org_id: UUID, queries: Sequence[UsageQuery]) -> list[MeteredUsage]:
+    async def usage(
+        self, org_id: UUID, queries: Sequence[UsageQuery]
+    ) -> list[dict[Hashable, MeteredUsage]]:
         """Answer each query, in order; see `EventStore.usage`.
 
         Raises `ValueError` for an aggregation that is not metered and `Unavailable` when a meter
         cannot be made ready.
         """
-        if len(queries) >= SETTLED_QUERIES:
-            await self.settle()
-        for _ in range(REGISTRATION_ATTEMPTS):
-            async with self._snapshot() as connection:
-                questions = await postgres_usage.questions_for(connection, org_id, queries)
-                if isinstance(questions, list):
-                    return await postgres_usage.answer(connection, questions)
-            await self._register(org_id, queries, questions)
-        # Two callers keep redefining one meter, or one call asks for two definitions of a code.
-        raise Unavailable
+        plain = [position for position, query in enumerate(queries) if is_rolled_up(query)]
+        rolled = await self._rolled_up(org_id, [queries[each] for each in plain])
+        answers = {position: whole(found) for position, found in zip(plain, rolled, strict=True)}
+        for position, query in enumerate(queries):
+            if position not in answers:
+                answers[position] = usage_of(query, await self.events(org_id, query))
+        return [answers[position] for position in range(len(queries))]
 
-    async def values(self, org_id: UUID, query: UsageQuery) -> list[Decimal]:
-        """Return the values of the participating events; see `EventStore.values`."""
-        for _ in range(REGISTRATION_ATTEMPTS):
-            async with self._snapshot() as connection:
-                questions = await postgres_usage.questions_for(connection, org_id, [query])
-                if isinstance(questions, list):
-                    return await postgres_usage.participants(connection, questions[0])
-            await self._register(org_id, [query], questions)
-        raise Unavailable
+    async def events(self, org_id: UUID, query: UsageQuery) -> list[MeteredEvent]:
+        """Return the participating events; see `EventStore.events`."""
+        key = MeterKey(org_id.bytes, query.meter.code)
+        async with self._snapshot() as connection:
+            stored = await postgres_usage.usage_events(
+                connection, key, query.external_subscription_id, window_us(query)
+            )
+        return metered_events(query, stored)
 
     async def list_events(
         self, org_id: UUID, wanted: EventFilter, limit: int, offset: int
@@ -123,6 +134,18 @@ class PostgresEventStore:
     ) -> None:
         for meter in {queries[position].meter for position in missing}:
             await self.register_meter(org_id, meter)
+
+    async def _rolled_up(self, org_id: UUID, queries: Sequence[UsageQuery]) -> list[MeteredUsage]:
+        if len(queries) >= SETTLED_QUERIES:
+            await self.settle()
+        for _ in range(REGISTRATION_ATTEMPTS):
+            async with self._snapshot() as connection:
+                questions = await postgres_usage.questions_for(connection, org_id, queries)
+                if isinstance(questions, list):
+                    return await postgres_usage.answer(connection, questions)
+            await self._register(org_id, queries, questions)
+        # Two callers keep redefining one meter, or one call asks for two definitions of a code.
+        raise Unavailable
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:

@@ -13,7 +13,6 @@ from billing_core.store.events.answers import (
     hour_span_us,
     newest_filled,
     newest_number,
-    numbers,
     read_tally,
     spans_from_newest,
 )
@@ -27,7 +26,8 @@ from billing_core.store.events.participation import (
 from billing_core.store.events.postgres_meters import find_meters
 from billing_core.store.events.postgres_pending import PENDING_HOURS, PENDING_VALUES
 from billing_core.store.events.postgres_rollups import columns
-from billing_core.store.events.records import micros, series_of
+from billing_core.store.events.raw_usage import StoredUsageEvent, window_us
+from billing_core.store.events.records import series_of
 from billing_core.store.events.rollups import (
     DAY,
     HOUR,
@@ -94,6 +94,12 @@ RAW_EVENTS = """
      AND event.org || ''::bytea = asked.org AND event.external_subscription_id = asked.subscription
      AND event.code = asked.code AND event.deleted_at IS NULL
 """
+USAGE_EVENTS = """
+    SELECT ts, id, key, transaction_id, properties, precise_total_amount_cents FROM events
+    WHERE series = $1 AND ts >= $5 AND ts < $6
+      AND org || ''::bytea = $2 AND code = $3 AND external_subscription_id = $4
+      AND deleted_at IS NULL
+"""
 ASKED_COLUMNS, RAW_COLUMNS, OPERATION_COLUMNS, WHOLE_COLUMNS = 6, 7, 5, 5
 
 
@@ -148,7 +154,7 @@ async def questions_for(
         if meter is None or not meter.is_complete or meter.definition != definition:
             missing.add(position)
             continue
-        parts = cut(micros(query.start), micros(query.end))
+        parts = cut(*window_us(query))
         folding = folding_of(meter.meter, definition)
         questions.append(Question(position, query, key, meter, folding, parts))
     return missing or questions
@@ -183,12 +189,13 @@ async def answer(connection: Any, questions: Sequence[Question]) -> list[Metered
     return answers
 
 
-async def participants(connection: Any, question: Question) -> list[Decimal]:
-    """Return the values of the events that take part, oldest first."""
-    window = micros(question.query.start), micros(question.query.end)
-    events = await _raw(connection, question.raw([window]))
-    aggregation = question.folding.aggregation
-    return numbers(aggregation, events.get(question.position, []), question.folding.read)
+async def usage_events(
+    connection: Any, key: MeterKey, subscription: str, span_us: Span
+) -> list[StoredUsageEvent]:
+    """Return the live events of a series in a range of microseconds."""
+    series = series_of(key.org_id, subscription, key.code)
+    rows = await connection.fetch(USAGE_EVENTS, series, *key, subscription, *span_us)
+    return [StoredUsageEvent(*row) for row in rows]
 
 
 async def _raw(connection: Any, asked: list[tuple[Any, ...]]) -> dict[int, list[RawEvent]]:

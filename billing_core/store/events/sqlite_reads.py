@@ -15,6 +15,7 @@ import msgspec
 
 from billing_core.store.events.answers import BucketTally, RawEvent, ValueOperation
 from billing_core.store.events.participation import Definition, MeterKey, RegisteredMeter
+from billing_core.store.events.raw_usage import StoredUsageEvent
 from billing_core.store.events.records import series_of
 from billing_core.store.events.rollups import NO_GROUP, LastOperation, Tally
 from billing_core.store.events.sqlite_meters import read_decimal
@@ -61,9 +62,29 @@ TAIL_EVENTS = """
       AND deleted_at IS NULL
 """
 
+# Everything usage may depend on, of folded events and of the tail.
+USAGE_EVENTS = """
+    SELECT json_group_array(json_array(ts, id, hex(key), transaction_id, properties, amount)) FROM (
+      SELECT e.ts, e.id, e.key, e.transaction_id, e.properties,
+             e.precise_total_amount_cents AS amount
+      FROM event_series AS s CROSS JOIN events AS e ON e.id = s.id
+      WHERE s.series = :series AND s.ts >= :start AND s.ts < :end
+        AND e.org = :org AND e.external_subscription_id = :subscription AND e.code = :code
+        AND e.deleted_at IS NULL
+      UNION ALL
+      SELECT ts, id, key, transaction_id, properties, precise_total_amount_cents
+      FROM events NOT INDEXED
+      WHERE id > (SELECT folded_id FROM log_state) AND series = :series
+        AND ts >= :start AND ts < :end
+        AND org = :org AND external_subscription_id = :subscription AND code = :code
+        AND deleted_at IS NULL
+    )
+"""
+
 _tallies_decoder = msgspec.json.Decoder(list[tuple[int, int, str | None, str | None]])
 _values_decoder = msgspec.json.Decoder(list[tuple[str, int, int, int]])
 _raw_decoder = msgspec.json.Decoder(list[tuple[int, int, str]])
+_usage_decoder = msgspec.json.Decoder(list[tuple[int, int, str, str, str, str | None]])
 
 
 class SqliteReads:
@@ -134,17 +155,19 @@ class SqliteReads:
         """Return the live events of a series that rollups do not cover yet."""
         return self._raw(TAIL_EVENTS, key, subscription, span_us)
 
+    def usage_events(
+        self, key: MeterKey, subscription: str, span_us: Span
+    ) -> Iterator[StoredUsageEvent]:
+        """Return the live events of a series, folded or not, in a range of microseconds."""
+        parameters = _of_series(key, subscription, span_us)
+        (rows,) = self._connection.execute(USAGE_EVENTS, parameters).fetchone()
+        for at, event_id, digits, name, properties, amount in _usage_decoder.decode(rows):
+            yield StoredUsageEvent(at, event_id, bytes.fromhex(digits), name, properties, amount)
+
     def _raw(
         self, statement: str, key: MeterKey, subscription: str, span_us: Span
     ) -> list[RawEvent]:
-        parameters = {
-            "series": series_of(key.org_id, subscription, key.code),
-            "start": span_us[0],
-            "end": span_us[1],
-            "org": key.org_id,
-            "subscription": subscription,
-            "code": key.code,
-        }
+        parameters = _of_series(key, subscription, span_us)
         (rows,) = self._connection.execute(statement, parameters).fetchone()
         return [RawEvent(*row) for row in _raw_decoder.decode(rows)]
 
@@ -161,3 +184,14 @@ class SqliteReads:
             (found,) = self._connection.execute(FILLED_BUCKETS, parameters).fetchone()
         self._filled[address] = found
         return found
+
+
+def _of_series(key: MeterKey, subscription: str, span_us: Span) -> dict[str, Any]:
+    return {
+        "series": series_of(key.org_id, subscription, key.code),
+        "start": span_us[0],
+        "end": span_us[1],
+        "org": key.org_id,
+        "subscription": subscription,
+        "code": key.code,
+    }

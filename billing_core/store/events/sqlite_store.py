@@ -1,10 +1,9 @@
 """The event store on SQLite: reads in threads, writes and meters through the writer process."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from decimal import Decimal
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeVar
@@ -12,9 +11,23 @@ from uuid import UUID
 
 from billing_core.clock import wall_now
 from billing_core.domain.errors import Unavailable
-from billing_core.ports import EventFilter, Meter, MeteredUsage, StoredEvent, UsageQuery
+from billing_core.ports import (
+    EventFilter,
+    Meter,
+    MeteredEvent,
+    MeteredUsage,
+    StoredEvent,
+    UsageQuery,
+)
 from billing_core.store.events import sqlite_listing, sqlite_recount, sqlite_usage
 from billing_core.store.events.participation import MeterKey, definition_of
+from billing_core.store.events.raw_usage import (
+    is_rolled_up,
+    metered_events,
+    usage_of,
+    whole,
+    window_us,
+)
 from billing_core.store.events.records import micros
 from billing_core.store.events.sqlite_client import SqliteWriterClient
 from billing_core.store.events.sqlite_reads import SqliteReads
@@ -46,18 +59,31 @@ class SqliteEventStore:
             self._idle.get_nowait().close()
         await self._writer.stop()
 
-    async def usage(self, org_id: UUID, queries: Sequence[UsageQuery]) -> list[MeteredUsage]:
+    async def usage(
+        self, org_id: UUID, queries: Sequence[UsageQuery]
+    ) -> list[dict[Hashable, MeteredUsage]]:
         """Answer each query, in order; see `EventStore.usage`.
 
         Raises `ValueError` for an aggregation that is not metered and `Unavailable` when a meter
         cannot be made ready.
         """
-        return await self._ask(org_id, queries, sqlite_usage.answer)
+        plain = [position for position, query in enumerate(queries) if is_rolled_up(query)]
+        rolled = await self._ask(org_id, [queries[each] for each in plain], sqlite_usage.answer)
+        answers = {position: whole(found) for position, found in zip(plain, rolled, strict=True)}
+        for position, query in enumerate(queries):
+            if position not in answers:
+                answers[position] = usage_of(query, await self.events(org_id, query))
+        return [answers[position] for position in range(len(queries))]
 
-    async def values(self, org_id: UUID, query: UsageQuery) -> list[Decimal]:
-        """Return the values of the participating events; see `EventStore.values`."""
-        (found,) = await self._ask(org_id, [query], sqlite_usage.participants)
-        return found
+    async def events(self, org_id: UUID, query: UsageQuery) -> list[MeteredEvent]:
+        """Return the participating events; see `EventStore.events`."""
+        key = MeterKey(org_id.bytes, query.meter.code)
+        span = window_us(query)
+        return await self._read(
+            lambda reads: metered_events(
+                query, reads.usage_events(key, query.external_subscription_id, span)
+            )
+        )
 
     async def list_events(
         self, org_id: UUID, wanted: EventFilter, limit: int, offset: int

@@ -1,7 +1,6 @@
 """Usage out of the SQLite event log, by rollups and the raw events at a window's edges."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import NamedTuple
 from uuid import UUID
 
@@ -13,7 +12,6 @@ from billing_core.store.events.answers import (
     hour_span_us,
     newest_filled,
     newest_number,
-    numbers,
     read_tally,
     read_values,
     spans_from_newest,
@@ -25,12 +23,10 @@ from billing_core.store.events.participation import (
     RegisteredMeter,
     definition_of,
 )
-from billing_core.store.events.records import micros
-from billing_core.store.events.rollups import DAY, DAY_US, HOUR, HOURS_PER_DAY, folding_of
+from billing_core.store.events.raw_usage import window_us
+from billing_core.store.events.rollups import DAY, HOUR, HOURS_PER_DAY, folding_of
 from billing_core.store.events.sqlite_reads import SqliteReads
 from billing_core.store.events.windows import Span, WindowParts, cut
-
-MOST_RAW_EVENTS = 200_000
 
 
 class Question(NamedTuple):
@@ -65,7 +61,7 @@ def answer(reads: SqliteReads, question: Question) -> MeteredUsage:
     """Return the usage of one question."""
     query, key, meter = question
     subscription = query.external_subscription_id
-    window = micros(query.start), micros(query.end)
+    window = window_us(query)
     parts = cut(*window)
     read = folding_of(meter.meter, meter.definition).read
     events = reads.tail_events(key, subscription, window)
@@ -91,24 +87,6 @@ def answer(reads: SqliteReads, question: Question) -> MeteredUsage:
     candidates = newest_number(events, read), _newest_folded(reads, question, parts, buckets)
     newest = max((each for each in candidates if each is not None), default=None)
     return MeteredUsage(max(newest.number, ZERO) if newest else ZERO, usage.events_count)
-
-
-def participants(reads: SqliteReads, question: Question) -> list[Decimal]:
-    """Return the values of the events that take part, oldest first."""
-    query, key, meter = question
-    subscription = query.external_subscription_id
-    start_us, end_us = micros(query.start), micros(query.end)
-    if end_us <= start_us:
-        return []
-    days = reads.tallies(meter.meter, DAY, _outer_days(start_us, end_us), subscription)
-    events = reads.tail_events(key, subscription, (start_us, end_us))
-    for row in days:
-        for first_us, last_us in _digestible(row):
-            span = max(first_us, start_us), min(last_us, end_us)
-            if span[0] < span[1]:
-                events += reads.folded_events(key, subscription, span)
-    read = folding_of(meter.meter, meter.definition).read
-    return numbers(meter.definition.aggregation, events, read)
 
 
 def _spans(parts: WindowParts) -> list[tuple[int, Span]]:
@@ -138,15 +116,3 @@ def _newest_folded(
         return None
     read = folding_of(meter.meter, meter.definition).read
     return newest_number(reads.folded_events(key, subscription, hour_span_us(hour)), read)
-
-
-def _outer_days(start_us: int, end_us: int) -> Span:
-    return start_us // DAY_US, -(-end_us // DAY_US)
-
-
-def _digestible(day: BucketTally) -> list[Span]:
-    """Return a day as it is, or hour by hour when it holds very many events."""
-    first_hour = day.bucket * HOURS_PER_DAY
-    if day.tally.events_count <= MOST_RAW_EVENTS:
-        return [(day.bucket * DAY_US, (day.bucket + 1) * DAY_US)]
-    return [hour_span_us(hour) for hour in range(first_hour, first_hour + HOURS_PER_DAY)]

@@ -1,0 +1,121 @@
+"""Usage straight from events: the meaning that rollups must equal, and the way without them."""
+
+from collections.abc import Hashable, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from billing_core.domain.metrics import fold, numeric, property_text
+from billing_core.ports import MeteredEvent, MeteredUsage, UsageQuery, one_bucket
+from billing_core.store.events.participation import (
+    COUNT,
+    OPERATION_FIELD,
+    SUM,
+    UNIQUE,
+    WEIGHTED,
+    exact_number,
+    fact_of_event,
+)
+from billing_core.store.events.records import instant, micros
+
+_properties = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
+_SECOND = timedelta(seconds=1)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class StoredUsageEvent(NamedTuple):
+    """The columns of an event that usage may depend on."""
+
+    timestamp_us: int
+    id: int
+    key: bytes
+    transaction_id: str
+    properties: str
+    precise_total_amount_cents: str | None
+
+
+def metered_events(query: UsageQuery, stored: Iterable[StoredUsageEvent]) -> list[MeteredEvent]:
+    """Return the events that take part, oldest first."""
+    found = []
+    for row in sorted(stored):
+        event = _metered(query, row)
+        if _takes_part(query, event):
+            found.append(event)
+    return found
+
+
+def usage_of(query: UsageQuery, events: Iterable[MeteredEvent]) -> dict[Hashable, MeteredUsage]:
+    """Aggregate events that take part, by bucket (`docs/rules/metering.md` 2.2)."""
+    buckets: dict[Hashable, list[MeteredEvent]] = {}
+    for event in events:
+        bucket = query.bucket_of(event.group)
+        if bucket is not None:
+            buckets.setdefault(bucket, []).append(event)
+    return {bucket: _usage(query, members) for bucket, members in buckets.items()}
+
+
+def window_us(query: UsageQuery) -> tuple[int, int]:
+    """Return a query's window in microseconds; since ever begins before all events."""
+    start = query.start or datetime.min.replace(tzinfo=UTC)
+    return micros(start), micros(query.end)
+
+
+def is_rolled_up(query: UsageQuery) -> bool:
+    """Tell whether the rollups hold what a query asks for."""
+    return (
+        query.start is not None
+        and query.last is None
+        and query.bucket_of is one_bucket
+        and query.meter.aggregation != WEIGHTED
+    )
+
+
+def whole(usage: MeteredUsage) -> dict[Hashable, MeteredUsage]:
+    """Return the answer to a query with one bucket."""
+    return {one_bucket(()): usage} if usage.events_count else {}
+
+
+def _metered(query: UsageQuery, row: StoredUsageEvent) -> MeteredEvent:
+    properties = _properties.decode(row.properties)
+    amount = row.precise_total_amount_cents
+    return MeteredEvent(
+        id=UUID(bytes=row.key),
+        transaction_id=row.transaction_id,
+        at=instant(row.timestamp_us),
+        order=row.id,
+        value=property_text(properties.get(query.meter.field_name or "")),
+        operation=property_text(properties.get(OPERATION_FIELD)),
+        group=tuple(property_text(properties.get(key)) for key in query.meter.dimensions),
+        precise_total_amount_cents=None if amount is None else Decimal(amount),
+    )
+
+
+def _takes_part(query: UsageQuery, event: MeteredEvent) -> bool:
+    last = query.last
+    if last is not None and (event.at, event.order) > (last.at, last.order):
+        return False
+    return query.meter.aggregation in {COUNT, UNIQUE} or numeric(event.value) is not None
+
+
+def _usage(query: UsageQuery, events: Sequence[MeteredEvent]) -> MeteredUsage:
+    aggregation = query.meter.aggregation
+    folded = fold(
+        SUM if aggregation == WEIGHTED else aggregation, [fact_of_event(event) for event in events]
+    )
+    amounts = [event.precise_total_amount_cents or Decimal(0) for event in events]
+    unit_seconds = Decimal(0)
+    if aggregation == WEIGHTED:
+        end = -(-(query.end - _EPOCH) // _SECOND) * _SECOND + _EPOCH
+        unit_seconds = exact_number(
+            (numeric(event.value) or Decimal(0), (end - event.at) // _MICROSECOND)
+            for event in events
+        ).scaleb(-6)
+    return MeteredUsage(
+        folded.units, folded.events_count, unit_seconds, exact_number((a, 1) for a in amounts)
+    )
+
+
+_EPOCH = instant(0)

@@ -1,0 +1,14 @@
+"""What metering and pricing remember."""
+
+revision = "0005"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Bring the tables here."""
+
+
+def downgrade() -> None:
+    """Take them back."""
