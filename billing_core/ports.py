@@ -102,7 +102,7 @@ class MeteredUsage:
     latest_agg, the number of present values for unique_count_agg. `unit_seconds` is, for
     weighted_sum_agg, the sum of each delta times the seconds from its event to the window's end,
     rounded up to a whole second. `amount_cents` adds up `precise_total_amount_cents` of the events
-    that took part.
+    that took part, except for unique_count_agg.
     """
 
     units: Decimal
@@ -130,6 +130,15 @@ class MeteredEvent:
     operation: str | None
     group: Group
     precise_total_amount_cents: Decimal | None
+
+
+@dataclass(frozen=True, slots=True)
+class DueEvent:
+    """A stored event of a watched code that nobody has dealt with yet; `order` is its number."""
+
+    order: int
+    org_id: UUID
+    event: StoredEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +172,18 @@ class EventStore(Protocol):
         """Return the participating events of all buckets, by (timestamp, ingestion).
 
         As long as the window's history: for what cannot be priced from sums.
+        """
+
+    async def watch(self, org_id: UUID, codes: Iterable[str]) -> None:
+        """Watch exactly these codes of an organization: their events become due from now on."""
+
+    async def due(self, limit: int) -> list[DueEvent]:
+        """Return the oldest due events of all organizations, in the order of ingestion."""
+
+    async def settle_due(self, orders: Iterable[int]) -> None:
+        """Take events off the list of those that are due; call it when their effect is committed.
+
+        Whoever dies in between finds them again: dealing with an event twice must be harmless.
         """
 
     async def list_events(

@@ -17,6 +17,7 @@ from gateway.app import create_app
 from gateway.children import Child, ChildSpec
 from gateway.core import Core, database_url, events_database, is_sqlite
 from gateway.embedded import DataDirectory, RedisServer
+from gateway.folder import folder_command
 from gateway.jobs.clock import Clock
 from gateway.jobs.relay import Relay
 from gateway.migrate import migrate
@@ -96,8 +97,8 @@ async def prepare(settings: Settings, stack: AsyncExitStack) -> Settings:
         if not is_sqlite(settings):
             log.warning("no TALLYGATE_REDIS_URL: using the bundled Redis")
     await migrate(database_url(settings))
-    if is_sqlite(settings):
-        await stack.enter_async_context(_running(_event_writer(settings)))
+    child = _event_writer(settings) if is_sqlite(settings) else _event_folder(settings)
+    await stack.enter_async_context(_running(child))
     return settings
 
 
@@ -152,6 +153,20 @@ def _event_writer(settings: Settings) -> Child:
             command=command,
             ready=ready,
             log_path=settings.data_dir / "events.log",
+        )
+    )
+
+
+def _event_folder(settings: Settings) -> Child:
+    async def ready() -> bool:
+        return True
+
+    return Child(
+        ChildSpec(
+            name="event folder",
+            command=folder_command(settings.data_dir),
+            ready=ready,
+            log_path=settings.data_dir / "folder.log",
         )
     )
 

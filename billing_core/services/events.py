@@ -81,7 +81,7 @@ class EventIntake:
         event = check_event(sent, now_us)
         if isinstance(event, dict):
             raise Invalid(event)
-        incoming = await self._incoming(caller, event, now_us)
+        (incoming,) = await self._incoming(caller, (event,), now_us)
         (is_stored,) = await self._ingest.submit((incoming,), atomic=False)
         if not is_stored:
             raise Invalid.field("transaction_id", "value_already_exist")
@@ -98,31 +98,26 @@ class EventIntake:
         sent = read_batch(body, self._max_batch_events)
         now_us = instant_us(caller.now())
         events = _check_batch([check_event(each, now_us) for each in sent])
-        incoming = [await self._incoming(caller, event, now_us) for event in events]
+        incoming = await self._incoming(caller, events, now_us)
         stored = await self._ingest.submit(incoming, atomic=True)
         if not all(stored):
             raise _duplicates(position for position, new in enumerate(stored) if not new)
         self._tell(caller, incoming)
         return batch_body([_out(event) for event in incoming])
 
-    async def _incoming(self, caller: Caller, event: CheckedEvent, now_us: int) -> IncomingEvent:
+    async def _incoming(
+        self, caller: Caller, events: Sequence[CheckedEvent], now_us: int
+    ) -> list[IncomingEvent]:
         org_id = caller.org_id.bytes
-        subscription = event.external_subscription_id
-        key = event_key(org_id, subscription, event.transaction_id)
-        if subscription is not None and self._resolver is not None and caller.resolve_customer_ids:
-            subscription = await self._resolver(caller, subscription)
-        return IncomingEvent(
-            org_id,
-            key,
-            series_of(org_id, subscription, event.code),
-            event.transaction_id,
-            subscription,
-            event.code,
-            event.timestamp_us,
-            event.properties,
-            event.precise_total_amount_cents,
-            now_us,
-        )
+        if self._resolver is None or not caller.resolve_customer_ids:
+            return [_stored_as(org_id, event, event[2], now_us) for event in events]
+        incoming = []
+        for event in events:
+            subscription = event.external_subscription_id
+            if subscription is not None:
+                subscription = await self._resolver(caller, subscription)
+            incoming.append(_stored_as(org_id, event, subscription, now_us))
+        return incoming
 
     def _tell(self, caller: Caller, events: Sequence[IncomingEvent]) -> None:
         if self._on_accepted is not None:
@@ -142,6 +137,25 @@ async def find_body(store: EventStore, org_id: UUID, transaction_id: str) -> byt
     if event is None:
         raise NotFound("event")
     return single_body(_stored_out(event))
+
+
+def _stored_as(
+    org_id: bytes, event: CheckedEvent, subscription: str | None, now_us: int
+) -> IncomingEvent:
+    """Return the row of an event under a subscription; uniqueness follows the id that was sent."""
+    transaction_id, code, sent_subscription, timestamp_us, precise, properties = event
+    return IncomingEvent(
+        org_id,
+        event_key(org_id, sent_subscription, transaction_id),
+        series_of(org_id, subscription, code),
+        transaction_id,
+        subscription,
+        code,
+        timestamp_us,
+        properties,
+        precise,
+        now_us,
+    )
 
 
 def _permit(caller: Caller) -> None:

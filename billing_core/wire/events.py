@@ -186,13 +186,14 @@ def check_event(sent: EventIn, now_us: int) -> CheckedEvent | _FieldErrors:
     Raises `BadRequest` when `properties` is not JSON.
     """
     errors: _FieldErrors = {}
-    transaction_id = _identifier(sent.transaction_id, "transaction_id", errors)
-    code = _identifier(sent.code, "code", errors)
-    if transaction_id is None:
-        errors.setdefault("transaction_id", ["value_is_mandatory"])
-    if code is None:
-        errors.setdefault("code", ["value_is_mandatory"])
-    subscription = _identifier(sent.external_subscription_id, "external_subscription_id", errors)
+    transaction_id, code = sent.transaction_id, sent.code
+    if not _is_plain(transaction_id):
+        transaction_id = _required(transaction_id, "transaction_id", errors)
+    if not _is_plain(code):
+        code = _required(code, "code", errors)
+    subscription = sent.external_subscription_id
+    if not _is_plain(subscription):
+        subscription = _identifier(subscription, "external_subscription_id", errors)
     timestamp_us = now_us if sent.timestamp is None else _timestamp_us(sent.timestamp)
     if timestamp_us is None:
         errors["timestamp"] = ["invalid_format"]
@@ -200,9 +201,26 @@ def check_event(sent: EventIn, now_us: int) -> CheckedEvent | _FieldErrors:
     if precise is not None:
         precise = _precise_amount(precise, errors)
     properties = _properties(bytes(sent.properties), errors)
-    if errors or transaction_id is None or code is None or timestamp_us is None:
+    if errors or timestamp_us is None:
         return errors
     return CheckedEvent(transaction_id, code, subscription, timestamp_us, precise, properties)
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell whether an id needs no second look, as nearly all do."""
+    return (
+        type(value) is str
+        and 0 < len(value) <= MAX_ID_CHARACTERS
+        and value[0] != " "
+        and value.isprintable()
+    )
+
+
+def _required(value: Any, field: str, errors: _FieldErrors) -> str | None:
+    found = _identifier(value, field, errors)
+    if found is None:
+        errors.setdefault(field, ["value_is_mandatory"])
+    return found
 
 
 def _identifier(value: Any, field: str, errors: _FieldErrors) -> str | None:
@@ -291,13 +309,16 @@ def _properties(raw: bytes, errors: _FieldErrors) -> str:
         return EMPTY_PROPERTIES
     except _MALFORMED:
         raise _malformed() from None
-    if (
-        (len(text) > MAX_NUMBER_DIGITS and _LONG_NUMBER.search(text))
-        or ("\\u0000" in text and _holds_nul(raw))
-        or (text.count("{") + text.count("[") > MAX_DEPTH and _depth(text) > MAX_DEPTH)
-    ):
+    if "\\u0000" in text and _holds_nul(raw):
+        errors["properties"] = ["value_is_invalid"]
+    # Deep nesting and long numbers take more room than most properties have.
+    if len(text) > 2 * MAX_DEPTH and (_is_deep(text) or _LONG_NUMBER.search(text)):
         errors["properties"] = ["value_is_invalid"]
     return text
+
+
+def _is_deep(text: str) -> bool:
+    return text.count("{") + text.count("[") > MAX_DEPTH and _depth(text) > MAX_DEPTH
 
 
 def _holds_nul(raw: bytes) -> bool:

@@ -27,17 +27,17 @@ NAMED = dict.fromkeys(
 )
 TAIL = "SEARCH events USING INTEGER PRIMARY KEY (rowid>?)"
 SQLITE: dict[str, tuple[str, Any, str]] = {
-    "meter": (sqlite_reads.FIND_METER, (1, 1), "USING INDEX sqlite_autoindex_meters_1"),
+    "meter": (sqlite_reads.FIND_METERS, (1, 1), "USING INDEX meters_code (org=? AND code=?)"),
     "filled": (sqlite_reads.FILLED_BUCKETS, NAMED, "(meter=? AND grain=? AND bucket>?)"),
     "tallies": (
         sqlite_reads.TALLIES,
-        (1, 1, "[1]", "s", ""),
-        "(meter=? AND grain=? AND bucket=? AND external_subscription_id=? AND group_key=?)",
+        (1, 1, "[1]", "s"),
+        "(meter=? AND grain=? AND bucket=? AND external_subscription_id=?)",
     ),
     "values": (
         sqlite_reads.VALUES,
-        (1, 1, "[1]", "s", ""),
-        "(meter=? AND grain=? AND bucket=? AND external_subscription_id=? AND group_key=?)",
+        (1, 1, "[1]", "s"),
+        "(meter=? AND grain=? AND bucket=? AND external_subscription_id=?)",
     ),
     "folded": (sqlite_reads.FOLDED_EVENTS, NAMED, "(series=? AND ts>? AND ts<?)"),
     "tail": (sqlite_reads.TAIL_EVENTS, NAMED, TAIL),
@@ -46,14 +46,23 @@ SQLITE: dict[str, tuple[str, Any, str]] = {
     "by series": (sqlite_listing.BY_SERIES, NAMED, "(series=? AND ts>? AND ts<?)"),
     "new events": (sqlite_log._NEW_EVENTS, (1,), TAIL),  # noqa: SLF001 - its plan matters
 }
-POSTGRES: dict[str, tuple[str, Any, str]] = {
-    "tallies": (postgres_usage.TALLIES, ([1], [1], ["s"], [1], [1], [1]), "event_rollups_pkey"),
-    "raw": (
-        postgres_usage.RAW_EVENTS,
-        ([1], [1], [b"o"], ["s"], ["c"], [1], [1]),
-        "events_series",
+RANGES: tuple[Any, ...] = ([1], [1], ["s"], [1], [1], [1])
+SERIES: tuple[Any, ...] = ([1], [1], [b"o"], ["s"], ["c"], [1], [1])
+POSTGRES: dict[str, tuple[str, Any, tuple[str, ...]]] = {
+    "answer": (
+        postgres_usage.ANSWER,
+        (*RANGES, *SERIES, *SERIES),
+        ("event_rollups_pkey", "events_series", "events_pkey"),
     ),
-    "find": (postgres_listing.FIND, (b"1", b"2", b"o", "t"), "events_key"),
+    "newest": (postgres_usage.NEWEST, RANGES, ("event_rollups_pkey",)),
+    "values": (postgres_usage.VALUES, RANGES, ("event_value_sets_pkey",)),
+    "present": (
+        postgres_usage.PRESENT,
+        (*RANGES, [1], ["v"], [1], [1], [True]),
+        ("event_value_sets_pkey",),
+    ),
+    "events": (postgres_usage.USAGE_EVENTS, (1, b"o", "c", "s", 1, 1), ("events_series",)),
+    "find": (postgres_listing.FIND, (b"1", b"2", b"o", "t"), ("events_key",)),
 }
 
 
@@ -83,8 +92,11 @@ async def test_postgres_plans(postgres_url: str, name: str) -> None:
     finally:
         await connection.close()
     plan = "\n".join(row[0] for row in rows)
-    assert wanted in plan, plan
-    assert "Seq Scan" not in plan, plan
+    assert all(index in plan for index in wanted), plan
+    scans = [line for line in plan.splitlines() if "Seq Scan" in line]
+    # The registry is one row, and the list of pending blocks is meant to be read.
+    harmless = ("event_registry", "event_pending")
+    assert all(any(name in line for name in harmless) for line in scans), plan
 
 
 @pytest.fixture(scope="module")

@@ -3,20 +3,29 @@
 import asyncio
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from billing_core.domain.metrics import Fact, Folded, fold, numeric, property_text
+from billing_core.domain.metrics import numeric, property_text
 from billing_core.ids import new_id
-from billing_core.ports import NO_USAGE, Meter, MeteredUsage, UsageQuery
+from billing_core.ports import (
+    EventPosition,
+    Group,
+    Meter,
+    MeteredEvent,
+    UsageQuery,
+    one_bucket,
+)
+from billing_core.store.events.raw_usage import usage_of
 from billing_core.store.events.records import IncomingEvent, instant
 from tests.support.events import EventRig, postgres_rig, sqlite_rig
 from tests.support.postgres import fresh_database
@@ -24,7 +33,12 @@ from tests.support.postgres import fresh_database
 EXAMPLES = int(os.environ.get("TALLYGATE_SOAK", "0")) * 400 or 40  # noqa: TID251 - test length
 T0 = datetime(2026, 11, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
-AGGREGATIONS = ("count_agg", "sum_agg", "max_agg", "latest_agg", "unique_count_agg")
+MICROSECOND = timedelta(microseconds=1)
+AGGREGATIONS = (
+    *("count_agg", "sum_agg", "max_agg", "latest_agg", "unique_count_agg", "weighted_sum_agg"),
+)
+DIMENSIONS = ((), ("w",), ("region",), ("region", "w"), ("operation_type", "v"))
+REGIONS = ("", '"eu"', '"us"', "null", "7", '"' + "é" * 400 + '"')
 CODES = ("tokens", "seats")
 SUBSCRIPTIONS = ("s1", "s2", None)
 FIELDS = ("v", "w", "operation_type")
@@ -52,13 +66,16 @@ instants = st.builds(
     st.integers(-30, 60),
     st.sampled_from((0, 0, -1, 1, 1_800_000_000, 3_599_999_999)),
 )
-windows = st.tuples(instants, instants)
+windows = st.tuples(st.one_of(st.none(), instants), instants)
 
 
 @st.composite
 def properties(draw: st.DrawFn) -> str:
     names = draw(st.sets(st.sampled_from("vw")))
     parts = [f'"{name}":{draw(st.sampled_from(VALUES))}' for name in sorted(names)]
+    region = draw(st.sampled_from(REGIONS))
+    if region:
+        parts.append(f'"region":{region}')
     operation = draw(st.sampled_from(OPERATIONS))
     if operation:
         parts.append(f'"operation_type":"{operation}"')
@@ -74,6 +91,7 @@ class Sent:
     code: str
     at: datetime
     properties: str
+    amount: str | None
 
 
 events = st.builds(
@@ -83,12 +101,16 @@ events = st.builds(
     st.sampled_from(CODES),
     instants,
     properties(),
+    st.sampled_from((None, None, "1.5", "-0.000000000000001")),
 )
 meters = st.builds(
-    lambda code, aggregation, name: Meter(new_id(), code, aggregation, name),
+    lambda code, aggregation, name, dimensions: Meter(
+        new_id(), code, aggregation, name, dimensions
+    ),
     st.sampled_from(CODES),
     st.sampled_from(AGGREGATIONS),
     st.sampled_from(FIELDS),
+    st.sampled_from(DIMENSIONS),
 )
 steps = st.one_of(
     st.tuples(st.just("single"), events),
@@ -120,19 +142,45 @@ class Model:
             self.taken |= {event.key for event in new}
         return answers
 
-    def facts(
-        self, meter: Meter, window: tuple[datetime, datetime], subscription: str
-    ) -> list[Fact]:
+    def metered(self, query: UsageQuery, subscription: str) -> list[MeteredEvent]:
+        meter = query.meter
         found = []
         for order, event in enumerate(self.events):
             at = instant(event.timestamp_us)
             series = (event.code, event.external_subscription_id)
-            if series == (meter.code, subscription) and window[0] <= at < window[1]:
-                decoded = EXACT.decode(event.properties)
-                value = property_text(decoded.get(meter.field_name or ""))
-                operation = property_text(decoded.get("operation_type"))
-                found.append(Fact(at, order, value, operation))
-        return found
+            is_in = (query.start is None or query.start <= at) and at < query.end
+            if series != (meter.code, subscription) or not is_in:
+                continue
+            decoded = EXACT.decode(event.properties)
+            amount = event.precise_total_amount_cents
+            value = property_text(decoded.get(meter.field_name or ""))
+            if meter.aggregation not in {"count_agg", "unique_count_agg"} and not is_number(value):
+                continue
+            found.append(
+                MeteredEvent(
+                    id=UUID(bytes=event.key),
+                    transaction_id=event.transaction_id,
+                    at=at,
+                    order=order,
+                    value=value,
+                    operation=property_text(decoded.get("operation_type")),
+                    group=tuple(property_text(decoded.get(key)) for key in meter.dimensions),
+                    precise_total_amount_cents=None if amount is None else Decimal(amount),
+                )
+            )
+        return sorted(found, key=lambda each: (each.at, each.order))
+
+
+def is_number(text: str | None) -> bool:
+    return numeric(text) is not None
+
+
+def first_dimension(group: Group) -> str | None:
+    """Leave out one region, keep the others apart by the first dimension only."""
+    return None if group[0] == "us" else f"={group[0]}"
+
+
+Window = tuple[datetime | None, datetime]
 
 
 class Histories:
@@ -144,7 +192,7 @@ class Histories:
     async def play(self, history: list[tuple[str, Any]]) -> None:
         rig = EventRig(self._rig.store, self._rig.ingest)
         model = Model()
-        asked: list[tuple[Meter, tuple[datetime, datetime]]] = []
+        asked: list[tuple[Meter, Window]] = []
         for what, detail in history:
             if what == "ask":
                 asked.append(detail)
@@ -178,30 +226,37 @@ class Histories:
             is_atomic = what == "batch"
             assert await rig.send(*sent, atomic=is_atomic) == model.send(sent, atomic=is_atomic)
 
-    async def _compare(
-        self, rig: EventRig, model: Model, meter: Meter, window: tuple[datetime, datetime]
-    ) -> None:
-        queries = [UsageQuery(name, meter, *window) for name in ("s1", "s2")]
-        answers = await rig.store.usage(rig.org_id, queries)
-        found = [answer.get((), NO_USAGE) for answer in answers]
-        expected = [
-            fold(meter.aggregation, model.facts(meter, window, name)) for name in ("s1", "s2")
-        ]
-        assert found == [_usage(each) for each in expected]
-        if meter.aggregation in {"sum_agg", "max_agg", "latest_agg"}:
-            facts = sorted(model.facts(meter, window, "s1"), key=lambda fact: (fact.at, fact.order))
-            numbers = [number for fact in facts if (number := numeric(fact.value)) is not None]
+    async def _compare(self, rig: EventRig, model: Model, meter: Meter, window: Window) -> None:
+        bucketings = [one_bucket, lambda group: group]
+        if meter.dimensions:
+            bucketings.append(first_dimension)
+        for name in ("s1", "s2"):
+            queries = [UsageQuery(name, meter, *window, bucket_of) for bucket_of in bucketings]
+            found = await rig.store.usage(rig.org_id, queries)
+            expected = model.metered(queries[0], name)
+            assert found == [usage_of(query, expected) for query in queries]
             events = await rig.store.events(rig.org_id, queries[0])
-            assert [numeric(event.value) for event in events] == numbers
+            assert [(each.id, each.value, each.group) for each in events] == [
+                (each.id, each.value, each.group) for each in expected
+            ]
+            await self._compare_up_to(rig, queries[-1], events)
 
-
-def _usage(folded: Folded) -> MeteredUsage:
-    return MeteredUsage(folded.units, folded.events_count)
+    async def _compare_up_to(
+        self, rig: EventRig, query: UsageQuery, events: list[MeteredEvent]
+    ) -> None:
+        """Of events at one instant only the earlier ingested count."""
+        if not events:
+            return
+        last = events[len(events) // 2]
+        until = replace(query, end=last.at + MICROSECOND, last=EventPosition(last.at, last.order))
+        (found,) = await rig.store.usage(rig.org_id, [until])
+        assert found == usage_of(until, events[: len(events) // 2 + 1])
 
 
 def _event(rig: EventRig, sent: Sent) -> IncomingEvent:
     name = f"tx-{sent.transaction}"
-    return rig.event(name, sent.at, sent.properties, sent.subscription, sent.code)
+    event = rig.event(name, sent.at, sent.properties, sent.subscription, sent.code)
+    return event._replace(precise_total_amount_cents=sent.amount)
 
 
 @pytest.fixture(scope="module")

@@ -22,6 +22,7 @@ from billing_core.store.events.sqlite_client import SqliteWriterClient
 from billing_core.store.events.sqlite_store import SqliteEventStore
 from billing_core.store.events.writer import writer_command
 from gateway.children import Child, ChildSpec
+from gateway.folder import folder_command
 from tests.support.postgres import execute
 
 CODE = "tokens"
@@ -149,6 +150,24 @@ def running_writer(directory: Path) -> Iterator[EventFiles]:
             process = subprocess.Popen(spec.command, env=spec.environment, stderr=log)  # noqa: S603 - ours
         try:
             yield files
+        finally:
+            process.terminate()
+            assert process.wait(10) == 0
+
+
+@contextmanager
+def running_folder(url: str) -> Iterator[None]:
+    """Run the process that folds what a PostgreSQL database has pending."""
+    with tempfile.TemporaryDirectory(prefix="folder") as directory:
+        environment = {
+            **os.environ,  # noqa: TID251 - handed on
+            "TALLYGATE_DATABASE_URL": url.replace("postgresql://", "postgresql+asyncpg://", 1),
+        }
+        process = subprocess.Popen(  # noqa: S603 - ours
+            folder_command(Path(directory)), env=environment
+        )
+        try:
+            yield
         finally:
             process.terminate()
             assert process.wait(10) == 0

@@ -1,21 +1,29 @@
-"""From rollup rows and raw events to the usage in a window."""
+"""From rollup rows and raw events to the usage of a window, bucket by bucket."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-from billing_core.ports import MeteredUsage
+from billing_core.ports import Group, MeteredUsage, UsageQuery
 from billing_core.store.events.participation import (
     COUNT,
+    EXACT,
     LATEST,
     MAX,
-    SUM,
-    Reading,
+    UNIQUE,
+    WEIGHTED,
+    RegisteredMeter,
+    definition_of,
+    group_of,
 )
-from billing_core.store.events.rollups import HOUR_US, LastOperation, Tally
-from billing_core.store.events.windows import Span, WindowParts
+from billing_core.store.events.raw_usage import window_us
+from billing_core.store.events.records import micros
+from billing_core.store.events.rollups import Folding, LastOperation, Tally, folding_of
+from billing_core.store.events.windows import WindowParts, cut
 
 ZERO = Decimal(0)
+SECOND_US = 1_000_000
 
 
 class RawEvent(NamedTuple):
@@ -24,113 +32,139 @@ class RawEvent(NamedTuple):
     timestamp_us: int
     id: int
     properties: str
+    precise_total_amount_cents: str | None
 
 
-class NewestNumber(NamedTuple):
-    """A number and its place in the order of events."""
+@dataclass(slots=True)
+class Question:
+    """A usage query with the meter that answers it, and what has been found so far."""
 
-    timestamp_us: int
-    id: int
-    number: Decimal
+    position: int
+    query: UsageQuery
+    meter: RegisteredMeter
+    parts: WindowParts = field(init=False)
+    folding: Folding = field(init=False)
+    _columns: tuple[int, ...] = field(init=False)
+    _bucket_of: dict[str, Hashable | None] = field(default_factory=dict)
+    _tallies: dict[Hashable, Tally] = field(default_factory=dict)
+    _values: dict[Hashable, dict[str, LastOperation]] = field(default_factory=dict)
+    _present: dict[Hashable, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        last = self.query.last
+        self.parts = cut(*window_us(self.query), None if last is None else micros(last.at))
+        self.folding = folding_of(self.meter.meter, self.meter.definition)
+        kept = self.meter.definition.dimensions
+        self._columns = tuple(kept.index(each) for each in self.query.meter.dimensions)
+
+    @property
+    def aggregation(self) -> str:
+        """What is asked for."""
+        return self.folding.aggregation
+
+    @property
+    def subscription(self) -> str:
+        """Whose usage is asked for."""
+        return self.query.external_subscription_id
+
+    def add_tally(self, group_key: str, group_text: str | None, tally: Tally) -> None:
+        """Add a rollup row."""
+        bucket = self._bucket(group_key, group_text)
+        if bucket is not None:
+            self._tallies.setdefault(bucket, Tally()).merge(tally)
+
+    def add_value(
+        self, group_key: str, group_text: str | None, value: str, operation: LastOperation
+    ) -> None:
+        """Add a value set row: of several on one value the newest counts.
+
+        An operation equal to the one before it changes nothing and a leading remove counts for
+        nothing (`docs/rules/metering.md` 2.2), so each value counts one or zero by its newest
+        operation alone.
+        """
+        bucket = self._bucket(group_key, group_text)
+        if bucket is not None:
+            values = self._values.setdefault(bucket, {})
+            values[value] = max(values.get(value, operation), operation)
+
+    def add_present(self, count: int) -> None:
+        """Add so many values known to be present, none of which is told otherwise."""
+        bucket = self._bucket("", None)
+        if bucket is not None:
+            self._present[bucket] = self._present.get(bucket, 0) + count
+
+    def add_event(self, event: RawEvent) -> None:
+        """Add a raw event, if it takes part."""
+        last = self.query.last
+        at_us, event_id = event.timestamp_us, event.id
+        if last is not None and (at_us, event_id) > (micros(last.at), last.order):
+            return
+        reading = self.folding.read(event.properties)
+        if reading is None:
+            return
+        if self.aggregation == UNIQUE:
+            operation = LastOperation(at_us, event_id, reading.is_present)
+            self.add_value(reading.group_key, reading.group_text, reading.value, operation)
+            return
+        tally = Tally()
+        tally.add(self.aggregation, reading.number, at_us, event_id)
+        if event.precise_total_amount_cents is not None:
+            tally.amount = Decimal(event.precise_total_amount_cents)
+        self.add_tally(reading.group_key, reading.group_text, tally)
+
+    def operations(self) -> Iterable[tuple[str, LastOperation]]:
+        """Return the newest operation on each value found so far, all groups together."""
+        for values in self._values.values():
+            yield from values.items()
+
+    def forget_operations(self) -> None:
+        """Leave the values to whoever was told `operations`."""
+        self._values.clear()
+
+    def usage(self) -> dict[Hashable, MeteredUsage]:
+        """Return the answer."""
+        if self.aggregation != UNIQUE:
+            return {
+                bucket: self._of_tally(tally)
+                for bucket, tally in self._tallies.items()
+                if tally.events_count
+            }
+        return {
+            bucket: self._of_values(bucket) for bucket in self._values.keys() | self._present.keys()
+        }
+
+    def _of_tally(self, tally: Tally) -> MeteredUsage:
+        units = tally.total or ZERO
+        if self.aggregation == COUNT:
+            units = Decimal(tally.events_count)
+        elif self.aggregation == MAX:
+            units = tally.greatest or ZERO
+        elif self.aggregation == LATEST:
+            units = max(tally.newest.number, ZERO) if tally.newest else ZERO
+        unit_seconds = ZERO
+        if self.aggregation == WEIGHTED:
+            end_us = -(-micros(self.query.end) // SECOND_US) * SECOND_US
+            whole = EXACT.multiply(units, Decimal(end_us))
+            unit_seconds = EXACT.subtract(whole, tally.moment or ZERO).scaleb(-6, EXACT)
+        return MeteredUsage(units, tally.events_count, unit_seconds, tally.amount or ZERO)
+
+    def _of_values(self, bucket: Hashable) -> MeteredUsage:
+        units = sum(each.is_present for each in self._values.get(bucket, {}).values())
+        units += self._present.get(bucket, 0)
+        return MeteredUsage(Decimal(units), units)
+
+    def _bucket(self, group_key: str, group_text: str | None) -> Hashable | None:
+        try:
+            return self._bucket_of[group_key]
+        except KeyError:
+            kept = group_of(group_text or group_key)
+            group: Group = tuple(kept[column] for column in self._columns)
+            bucket = self._bucket_of[group_key] = self.query.bucket_of(group)
+            return bucket
 
 
-class BucketTally(NamedTuple):
-    """One rollup row."""
-
-    grain: int
-    bucket: int
-    tally: Tally
-
-
-class ValueOperation(NamedTuple):
-    """One value set row."""
-
-    value: str
-    operation: LastOperation
-
-
-def read_tally(
-    aggregation: str,
-    buckets: Iterable[BucketTally],
-    events: Iterable[RawEvent],
-    read: Callable[[str], Reading | None],
-) -> MeteredUsage:
-    """Add up count, sum or max; for latest only the number of events is meaningful."""
-    whole = Tally()
-    for bucket in buckets:
-        whole.merge(bucket.tally)
-    for event in events:
-        reading = read(event.properties)
-        if reading is not None:
-            whole.add(aggregation, reading.number)
-    units = {
-        COUNT: Decimal(whole.events_count),
-        SUM: whole.total or ZERO,
-        MAX: whole.greatest or ZERO,
-        LATEST: ZERO,
-    }[aggregation]
-    return MeteredUsage(units, whole.events_count)
-
-
-def read_values(
-    rows: Iterable[ValueOperation],
-    events: Iterable[RawEvent],
-    read: Callable[[str], Reading | None],
-) -> MeteredUsage:
-    """Count the values whose newest operation in the window is not a remove.
-
-    An operation equal to the one before it changes nothing and a leading remove counts for nothing
-    (`docs/rules/metering.md` 2.2), so each value counts one or zero by its newest operation alone.
-    """
-    newest: dict[str, LastOperation] = {}
-    for value, operation in rows:
-        if value not in newest or operation > newest[value]:
-            newest[value] = operation
-    for event in events:
-        reading = read(event.properties)
-        if reading is not None:
-            operation = LastOperation(event.timestamp_us, event.id, reading.is_present)
-            if reading.value not in newest or operation > newest[reading.value]:
-                newest[reading.value] = operation
-    units = sum(operation.is_present for operation in newest.values())
-    return MeteredUsage(Decimal(units), units)
-
-
-def newest_number(
-    events: Iterable[RawEvent], read: Callable[[str], Reading | None]
-) -> NewestNumber | None:
-    """Return the newest event that takes part, with its number."""
-    for event in sorted(events, reverse=True):
-        reading = read(event.properties)
-        if reading is not None and reading.number is not None:
-            return NewestNumber(event.timestamp_us, event.id, reading.number)
-    return None
-
-
-def newest_filled(buckets: Sequence[BucketTally], grain: int, span: Span | None) -> int | None:
-    """Return the highest bucket of a span in which any event took part."""
-    if span is None:
-        return None
-    return max(
-        (
-            row.bucket
-            for row in buckets
-            if row.grain == grain and span[0] <= row.bucket < span[1] and row.tally.events_count
-        ),
-        default=None,
-    )
-
-
-def spans_from_newest(parts: WindowParts) -> tuple[Span | None, Span | None, Span | None]:
-    """Return (hours after the days, days, hours before the days); hours alone count as after."""
-    if parts.days is None:
-        return (parts.hours[0] if parts.hours else None), None, None
-    first_day_hour = parts.days[0] * 24
-    before = [span for span in parts.hours if span[0] < first_day_hour]
-    after = [span for span in parts.hours if span[0] >= first_day_hour]
-    return (after[0] if after else None), parts.days, (before[0] if before else None)
-
-
-def hour_span_us(hour: int) -> Span:
-    """Return the microseconds of one hour bucket."""
-    return hour * HOUR_US, (hour + 1) * HOUR_US
+def answering(meters: Iterable[RegisteredMeter], query: UsageQuery) -> RegisteredMeter | None:
+    """Return a complete meter that can answer a query, if there is one."""
+    from_query = definition_of(query.meter)
+    found = (each for each in meters if each.is_complete and each.definition.covers(from_query))
+    return next(found, None)

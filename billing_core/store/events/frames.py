@@ -26,6 +26,7 @@ class Register(msgspec.Struct, array_like=True, tag=1):
     metric_id: bytes
     aggregation: str
     field_name: str | None
+    dimensions: tuple[str, ...]
 
 
 class Forget(msgspec.Struct, array_like=True, tag=2):
@@ -50,7 +51,22 @@ class Settle(msgspec.Struct, array_like=True, tag=4):
     number: int
 
 
-Command = Flush | Register | Forget | Ping | Settle
+class Watch(msgspec.Struct, array_like=True, tag=5):
+    """Watch exactly these codes of an organization: their events become due. Answer: null."""
+
+    number: int
+    org_id: bytes
+    codes: list[str]
+
+
+class SettleDue(msgspec.Struct, array_like=True, tag=6):
+    """Take events off the list of those that are due. Answer: null."""
+
+    number: int
+    event_ids: list[int]
+
+
+Command = Flush | Register | Forget | Ping | Settle | Watch | SettleDue
 # null for a request whose events were all stored
 FlushAnswer = list[list[bool] | None]
 

@@ -1,16 +1,17 @@
 """Which events take part in a metric, and with what value: read straight from the stored JSON."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
 
 from billing_core.domain.metrics import Fact, numeric, property_text
-from billing_core.ports import Meter, MeteredEvent
+from billing_core.ports import Group, Meter, MeteredEvent
 
 COUNT = "count_agg"
 SUM = "sum_agg"
@@ -21,23 +22,35 @@ WEIGHTED = "weighted_sum_agg"
 AGGREGATIONS = frozenset({COUNT, SUM, MAX, LATEST, UNIQUE, WEIGHTED})
 OPERATION_FIELD = "operation_type"
 MISSING_VALUE = ""
+NO_GROUP = ""
 _LONGEST_PLAIN_VALUE = 64
+_LONGEST_PLAIN_GROUP = 600
+_REMEMBERED_GROUPS = 20_000
 _VALUE_DIGEST_BYTES = 16
 EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _any_value = msgspec.json.Decoder(float_hook=Decimal)
+_texts = msgspec.json.Decoder(list[str | None])
 
 
 class Definition(NamedTuple):
-    """What a meter reads: an aggregation and, except for counting, the property it reads."""
+    """What a meter reads: an aggregation, the property it reads, those that keep usage apart."""
 
     aggregation: str
     field_name: str | None
+    dimensions: tuple[str, ...] = ()
+
+    def covers(self, other: "Definition") -> bool:
+        """Tell whether this meter can answer what the other could."""
+        return self[:2] == other[:2] and set(self.dimensions) >= set(other.dimensions)
 
 
 class MeterKey(NamedTuple):
-    """Under which name a meter is registered: an organization has one per metric code."""
+    """Under which name meters are registered: an organization's metric code.
+
+    There may be several: while one that keeps more apart is built, the one before it answers.
+    """
 
     org_id: bytes
     code: str
@@ -62,19 +75,32 @@ class RegisteredMeter(NamedTuple):
         return self.cursor_id >= self.boundary_id
 
 
+def is_replaced(meter: RegisteredMeter, by: RegisteredMeter) -> bool:
+    """Tell whether a complete meter of the same code makes another superfluous."""
+    same = meter.definition[:2] == by.definition[:2]
+    return by.definition.covers(meter.definition) if same else meter.meter < by.meter
+
+
 class Reading(NamedTuple):
-    """What one event adds to its meter: a number, or for unique_count a value and an operation."""
+    """What one event adds to its meter: a number, or for unique_count a value and an operation.
+
+    `group_key` names the event's group; `group_text` is the text it stands for where it is not that
+    text itself.
+    """
 
     number: Decimal | None = None
     value: str = MISSING_VALUE
     is_present: bool = True
+    group_key: str = NO_GROUP
+    group_text: str | None = None
 
 
 def definition_of(meter: Meter) -> Definition:
     """Return what a meter reads; raises `ValueError` for an aggregation that has no rollups."""
     if meter.aggregation not in AGGREGATIONS:
         raise ValueError(meter.aggregation)
-    return Definition(meter.aggregation, None if meter.aggregation == COUNT else meter.field_name)
+    field_name = None if meter.aggregation == COUNT else meter.field_name
+    return Definition(meter.aggregation, field_name, meter.dimensions)
 
 
 def reader_of(definition: Definition) -> Callable[[str], Reading | None]:
@@ -82,39 +108,104 @@ def reader_of(definition: Definition) -> Callable[[str], Reading | None]:
 
     It equals `billing_core.domain.metrics.fold` on the same event (`docs/rules/metering.md` 1.7).
     """
+    if not definition.dimensions:
+        return _plain_reader(definition)
+    return _grouped_reader(definition)
+
+
+def _plain_reader(definition: Definition) -> Callable[[str], Reading | None]:
     if definition.aggregation == COUNT:
         counted = Reading()
         return lambda _properties: counted
-    decode = _field_decoder(definition.field_name or "")
+    decode = _field_decoder([definition.field_name or "", OPERATION_FIELD])
 
     def number_of(properties: str) -> Reading | None:
-        raw = decode(properties)[0]
-        if not raw:
-            return None
-        if raw.isdigit():
-            return Reading(Decimal(raw.decode()))
-        number = numeric(_text(raw))
+        number = _number(decode(properties)[0])
         return None if number is None else Reading(number)
 
     def value_of(properties: str) -> Reading:
         raw, operation = decode(properties)
-        return Reading(
-            value=value_name(_text(raw) if raw else None),
-            is_present=not operation or _text(operation) != "remove",
-        )
+        return Reading(None, _value(raw), _is_present(operation))
 
     return value_of if definition.aggregation == UNIQUE else number_of
 
 
-def fact_of(definition: Definition, at: datetime, order: int, properties: str) -> Fact:
-    """Return the event as `metrics.fold` wants it, decoded the slow and obvious way."""
+def _grouped_reader(definition: Definition) -> Callable[[str], Reading | None]:
+    aggregation, field_name, dimensions = definition
+    decode = _field_decoder([field_name or "", OPERATION_FIELD, *dimensions])
+    group_of = GroupKeys()
+
+    def read(properties: str) -> Reading | None:
+        raw, operation, *texts = decode(properties)
+        group = group_of(tuple(texts))
+        if aggregation == COUNT:
+            return Reading(None, MISSING_VALUE, True, *group)  # noqa: FBT003 - a tuple's field
+        if aggregation == UNIQUE:
+            return Reading(None, _value(raw), _is_present(operation), *group)
+        number = _number(raw)
+        return None if number is None else Reading(number, MISSING_VALUE, True, *group)  # noqa: FBT003
+
+    return read
+
+
+class GroupKeys:
+    """From the raw JSON of the dimensions to the key of their group, remembered."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[bytes, ...], tuple[str, str | None]] = {}
+
+    def __call__(self, raws: tuple[bytes, ...]) -> tuple[str, str | None]:
+        """Return the group key, and the text it stands for where it is too long to be its own."""
+        known = self._known.get(raws)
+        if known is None:
+            if len(self._known) >= _REMEMBERED_GROUPS:
+                self._known.clear()
+            known = self._known[raws] = group_key([_text(raw) if raw else None for raw in raws])
+        return known
+
+
+def group_key(texts: Sequence[str | None]) -> tuple[str, str | None]:
+    """Return the key of a group: its texts as a JSON array, or a digest with the array beside it.
+
+    An index row has room for a few hundred characters.
+    """
+    if not texts:
+        return NO_GROUP, None
+    written = msgspec.json.encode(texts)
+    if len(written) <= _LONGEST_PLAIN_GROUP:
+        return written.decode(), None
+    return "#" + blake2b(written, digest_size=_VALUE_DIGEST_BYTES).hexdigest(), written.decode()
+
+
+def group_of(text: str) -> Group:
+    """Return the texts of a group from what `group_key` wrote."""
+    return tuple(_texts.decode(text)) if text else ()
+
+
+def _number(raw: bytes) -> Decimal | None:
+    if not raw:
+        return None
+    return Decimal(raw.decode()) if raw.isdigit() else numeric(_text(raw))
+
+
+def _value(raw: bytes) -> str:
+    return value_name(_text(raw) if raw else None)
+
+
+def _is_present(operation: bytes) -> bool:
+    return not operation or _text(operation) != "remove"
+
+
+def fact_of(definition: Definition, at: datetime, order: int, properties: str) -> tuple[Fact, str]:
+    """Return the event as `metrics.fold` wants it, and its group's key, the slow way."""
     decoded: dict[str, Any] = _any_value.decode(properties)
-    return Fact(
+    fact = Fact(
         at=at,
         order=order,
         value=property_text(decoded.get(definition.field_name or "")),
         operation=property_text(decoded.get(OPERATION_FIELD)),
     )
+    return fact, group_key([property_text(decoded.get(key)) for key in definition.dimensions])[0]
 
 
 def fact_of_event(event: MeteredEvent) -> Fact:
@@ -139,40 +230,37 @@ def value_name(text: str | None) -> str:
     return "#" + blake2b(text.encode(), digest_size=_VALUE_DIGEST_BYTES).hexdigest()
 
 
-def _field_decoder(field_name: str) -> Callable[[str], tuple[bytes, bytes]]:
-    """Return a decoder of one property and the operation as raw JSON, empty when absent.
+def _field_decoder(names: Sequence[str]) -> Callable[[str], Sequence[bytes]]:
+    """Return a decoder of some properties as raw JSON, empty when absent.
 
     A struct skips every other property, which is twice as fast as a dictionary; it cannot be told
-    names that JSON writes with escapes.
+    names that JSON writes with escapes, nor one name twice.
     """
-    if (
-        field_name == OPERATION_FIELD
-        or not field_name.isprintable()
-        or set(field_name) & {'"', "\\"}
-    ):
+    if len(set(names)) < len(names) or not all(map(_is_plain, names)):
         nothing = msgspec.Raw(b"")
 
-        def from_dictionary(properties: str) -> tuple[bytes, bytes]:
+        def from_dictionary(properties: str) -> Sequence[bytes]:
             fields = _fields.decode(properties)
-            return (
-                bytes(fields.get(field_name, nothing)),
-                bytes(fields.get(OPERATION_FIELD, nothing)),
-            )
+            return [bytes(fields.get(name, nothing)) for name in names]
 
         return from_dictionary
-    two_fields = msgspec.defstruct(
-        "TwoFields",
-        [("value", msgspec.Raw, msgspec.Raw(b"")), ("operation", msgspec.Raw, msgspec.Raw(b""))],
-        rename={"value": field_name, "operation": OPERATION_FIELD},
+    chosen = msgspec.defstruct(
+        "Chosen",
+        [(f"field_{number}", msgspec.Raw, msgspec.Raw(b"")) for number in range(len(names))],
+        rename={f"field_{number}": name for number, name in enumerate(names)},
         gc=False,
     )
-    decoder = msgspec.json.Decoder(two_fields)
+    decoder = msgspec.json.Decoder(chosen)
+    in_order = attrgetter(*(f"field_{number}" for number in range(len(names))))
 
-    def from_struct(properties: str) -> tuple[bytes, bytes]:
-        fields: Any = decoder.decode(properties)
-        return bytes(fields.value), bytes(fields.operation)
+    def from_struct(properties: str) -> Sequence[bytes]:
+        return [bytes(raw) for raw in in_order(decoder.decode(properties))]
 
     return from_struct
+
+
+def _is_plain(name: str) -> bool:
+    return name.isprintable() and not set(name) & {'"', "\\"}
 
 
 def _text(raw: bytes) -> str | None:

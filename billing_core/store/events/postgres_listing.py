@@ -1,9 +1,9 @@
 """Lists of raw events out of the PostgreSQL event log."""
 
 from typing import Any
+from uuid import UUID
 
-from billing_core.ports import EventFilter, StoredEvent
-from billing_core.store.events.postgres_pending import PENDING_CODES
+from billing_core.ports import DueEvent, EventFilter, StoredEvent
 from billing_core.store.events.records import (
     STORED_COLUMNS,
     key_range,
@@ -20,11 +20,21 @@ FIND = f"""
       AND transaction_id = $4 AND deleted_at IS NULL
     ORDER BY id DESC LIMIT 1
 """  # noqa: S608 - names of columns
-_CODES = f"""
+DUE = f"""
+    SELECT event_due.id, org, {STORED_COLUMNS}
+    FROM event_due JOIN events ON events.id = event_due.id
+    WHERE deleted_at IS NULL ORDER BY event_due.id LIMIT $1
+"""  # noqa: S608 - names of columns
+_CODES = """
     SELECT code, n FROM event_codes WHERE org = $1
     UNION ALL
-    SELECT code.name, code.n FROM event_pending AS pending, {PENDING_CODES} WHERE code.org = $1
-"""  # noqa: S608 - text of this package
+    SELECT event.code, count(*) FROM event_pending AS block
+    CROSS JOIN LATERAL (
+      SELECT * FROM events AS one
+      WHERE one.id > block.first_id AND one.id <= block.first_id + block.n OFFSET 0
+    ) AS event
+    WHERE event.org = $1 AND event.deleted_at IS NULL GROUP BY event.code
+"""
 
 
 async def find(connection: Any, org_id: bytes, transaction_id: str) -> StoredEvent | None:
@@ -34,6 +44,12 @@ async def find(connection: Any, org_id: bytes, transaction_id: str) -> StoredEve
     bounds = key_range(org_id, transaction_id)
     row = await connection.fetchrow(FIND, *bounds, org_id, transaction_id)
     return None if row is None else stored_event(tuple(row))
+
+
+async def due(connection: Any, limit: int) -> list[DueEvent]:
+    """Return the oldest events of watched codes that nobody has dealt with."""
+    rows = await connection.fetch(DUE, limit)
+    return [DueEvent(order, UUID(bytes=org), stored_event(tuple(row))) for order, org, *row in rows]
 
 
 async def page(

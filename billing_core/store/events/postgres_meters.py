@@ -1,120 +1,130 @@
 """Meters of the PostgreSQL event log: registered once for all processes, backfilled in steps."""
 
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from typing import Any
 from uuid import UUID
 
-import asyncpg
-
-from billing_core.store.events.participation import Definition, MeterKey, RegisteredMeter
-from billing_core.store.events.postgres_pending import FOLD_LOCK, fold_everything
-from billing_core.store.events.postgres_rollups import add_deltas
-from billing_core.store.events.rollups import Deltas, Folding, folding_of, foldings_of
+from billing_core.store.events.participation import (
+    Definition,
+    MeterKey,
+    RegisteredMeter,
+    is_replaced,
+)
+from billing_core.store.events.postgres_folding import (
+    FOLD_LOCK,
+    FOLDED_COLUMNS,
+    Folder,
+    add_deltas,
+    registered,
+)
+from billing_core.store.events.rollups import Deltas, folding_of
 
 BACKFILL_EVENTS = 10_000
-_METERS = """
-    SELECT meter, org, code, metric_id, aggregation, field_name, cursor_id, boundary_id
-    FROM event_meters
-"""
+_METERS = "SELECT * FROM event_meters WHERE org = $1 AND code = $2 ORDER BY meter"
 
 
-class Registry(NamedTuple):
-    """All meters as of a version; a flush that assumed another version is refused."""
-
-    version: int
-    foldings: dict[MeterKey, Folding]
-
-
-async def load_registry(connection: Any) -> Registry:
-    """Read version and meters of one moment."""
-    async with connection.transaction(isolation="repeatable_read", readonly=True):
-        version = await connection.fetchval("SELECT version FROM event_registry")
-        rows = await connection.fetch(_METERS)
-    meters = {MeterKey(row["org"], row["code"]): _registered(row) for row in rows}
-    return Registry(version, foldings_of(meters))
-
-
-async def find_meters(
-    connection: Any, org_id: bytes, codes: list[str]
-) -> dict[MeterKey, RegisteredMeter]:
-    """Return the meters of an organization's metric codes as they are now."""
-    rows = await connection.fetch(f"{_METERS} WHERE org = $1 AND code = ANY ($2)", org_id, codes)
-    return {MeterKey(row["org"], row["code"]): _registered(row) for row in rows}
+async def find_meters(connection: Any, key: MeterKey) -> list[RegisteredMeter]:
+    """Return the meters of a code as they are now, the oldest first."""
+    return [registered(row) for row in await connection.fetch(_METERS, *key)]
 
 
 async def register(
     connection: Any, key: MeterKey, metric_id: UUID, definition: Definition
 ) -> RegisteredMeter:
-    """Make sure a meter exists as defined; its backfill may still be to do.
+    """Make sure a meter that covers this exists; its backfill may still be to do.
 
-    From the commit on every flush folds the meter's events itself. The table lock waits for the
-    flushes that assumed there is no such meter and holds up new ones for that moment, so the
-    boundary between backfill and live events is exact.
+    What is pending is folded first and later blocks are folded with the new meter, so the boundary
+    between its backfill and live events is exact: the lock on the list of pending blocks waits for
+    the flushes that have drawn one and holds up new ones for that moment.
     """
-    known = (await find_meters(connection, key.org_id, [key.code])).get(key)
-    if known is not None and known.definition == definition and known.metric_id == metric_id:
+    known = _covering(await find_meters(connection, key), definition)
+    if known is not None and known.metric_id == metric_id:
         return known
     async with connection.transaction():
-        await _lock_registry(connection)
-        known = (await find_meters(connection, key.org_id, [key.code])).get(key)
-        if known is not None and known.definition == definition:
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", FOLD_LOCK)
+        known = _covering(await find_meters(connection, key), definition)
+        await _announce(connection)
+        if known is not None:
             await connection.execute(
                 "UPDATE event_meters SET metric_id = $1 WHERE meter = $2", metric_id, known.meter
             )
             return known._replace(metric_id=metric_id)
-        await connection.execute("LOCK TABLE events IN SHARE MODE")
-        await fold_everything(connection)
-        await _drop(connection, known)
+        await connection.execute("LOCK TABLE event_pending IN SHARE MODE")
+        await Folder().fold_everything(connection)
         row = await connection.fetchrow(
             """
-            INSERT INTO event_meters
-              (org, code, metric_id, aggregation, field_name, cursor_id, boundary_id)
-            SELECT $1, $2, $3, $4, $5, coalesce(min(lowest_id) - 1, 0), coalesce(max(highest_id), 0)
+            INSERT INTO event_meters (org, code, metric_id, aggregation, field_name, dimensions,
+                                      cursor_id, boundary_id)
+            SELECT $1, $2, $3, $4, $5, $6,
+                   coalesce(min(lowest_id) - 1, 0), coalesce(max(highest_id), 0)
             FROM event_codes WHERE org = $1 AND code = $2
             RETURNING *
             """,
             *(*key, metric_id, *definition),
         )
-        return _registered(row)
+        return registered(row)
 
 
-async def backfill(connection: Any, key: MeterKey) -> bool:
-    """Fold the next stretch of earlier events; True when nothing is left to do."""
+async def backfill(connection: Any, meter: int) -> bool:
+    """Fold the next stretch of earlier events; True when nothing is left to do.
+
+    A meter that has become complete replaces those of its code that it covers, and those that read
+    something else.
+    """
     async with connection.transaction():
-        # Before the row: whoever drops a meter takes these two locks in the same order.
         await connection.execute("SELECT pg_advisory_xact_lock($1)", FOLD_LOCK)
-        row = await connection.fetchrow(f"{_METERS} WHERE org = $1 AND code = $2 FOR UPDATE", *key)
-        if row is None or (meter := _registered(row)).is_complete:
+        row = await connection.fetchrow("SELECT * FROM event_meters WHERE meter = $1", meter)
+        if row is None:
             return True
-        events = await connection.fetch(
-            """
-            SELECT id, org, external_subscription_id, code, ts, properties FROM events
-            WHERE id > $1 AND id <= $2 AND org = $3 AND code = $4 AND deleted_at IS NULL
-            ORDER BY id LIMIT $5
-            """,
-            *(meter.cursor_id, meter.boundary_id, *key, BACKFILL_EVENTS),
-        )
-        deltas = Deltas()
-        deltas.fold(map(tuple, events), {key: folding_of(meter.meter, meter.definition)})
-        await add_deltas(connection, deltas)
-        is_last = len(events) < BACKFILL_EVENTS
-        cursor_id = meter.boundary_id if is_last else events[-1]["id"]
-        await connection.execute(
-            "UPDATE event_meters SET cursor_id = $1 WHERE meter = $2", cursor_id, meter.meter
-        )
-        return bool(cursor_id >= meter.boundary_id)
+        key, known = MeterKey(row["org"], row["code"]), registered(row)
+        cursor_id = known.cursor_id
+        if not known.is_complete:
+            cursor_id = await _fold_stretch(connection, key, known)
+            await connection.execute(
+                "UPDATE event_meters SET cursor_id = $1 WHERE meter = $2", cursor_id, meter
+            )
+        if cursor_id < known.boundary_id:
+            return False
+        await _announce(connection)
+        others = [each for each in await find_meters(connection, key) if each.meter != meter]
+        await _drop(connection, [each for each in others if is_replaced(each, known)])
+        return True
+
+
+async def _fold_stretch(connection: Any, key: MeterKey, meter: RegisteredMeter) -> int:
+    events = await connection.fetch(
+        f"SELECT {FOLDED_COLUMNS} FROM events"  # noqa: S608 - names of columns
+        " WHERE id > $1 AND id <= $2 AND org = $3 AND code = $4 AND deleted_at IS NULL"
+        " ORDER BY id LIMIT $5",
+        *(meter.cursor_id, meter.boundary_id, *key, BACKFILL_EVENTS),
+    )
+    deltas = Deltas()
+    deltas.fold(map(tuple, events), {key: [folding_of(meter.meter, meter.definition)]})
+    deltas.codes.clear()  # they were counted when they arrived
+    await add_deltas(connection, deltas)
+    is_last = len(events) < BACKFILL_EVENTS
+    cursor_id: int = meter.boundary_id if is_last else events[-1]["id"]
+    return cursor_id
+
+
+async def unfinished(connection: Any) -> int | None:
+    """Return a meter whose backfill is not complete, if there is one."""
+    meter: int | None = await connection.fetchval(
+        "SELECT meter FROM event_meters WHERE cursor_id < boundary_id ORDER BY meter LIMIT 1"
+    )
+    return meter
 
 
 async def forget(connection: Any, key: MeterKey, until_us: int, now_us: int) -> int:
     """Soft-delete a code's events created up to an instant; returns how many.
 
-    The meter goes with them. Nobody can register it anew before this is committed, so a backfill
+    Its meters go with them. Nobody can register one anew before this is committed, so a backfill
     never sees events that are about to go.
     """
     async with connection.transaction():
-        await _lock_registry(connection)
-        known = (await find_meters(connection, key.org_id, [key.code])).get(key)
-        await fold_everything(connection)
-        await _drop(connection, known)
+        await Folder().fold_everything(connection)
+        await _announce(connection)
+        await _drop(connection, await find_meters(connection, key))
         status = await connection.execute(
             """
             UPDATE events SET deleted_at = $1
@@ -134,26 +144,34 @@ async def forget(connection: Any, key: MeterKey, until_us: int, now_us: int) -> 
         return count
 
 
-async def _lock_registry(connection: Any) -> None:
-    """Take turns with everybody who changes meters, and announce the change."""
-    await connection.execute("UPDATE event_registry SET version = version + 1")
-
-
-async def _drop(connection: Any, meter: RegisteredMeter | None) -> None:
-    if meter is None:
-        return
-    for table in ("event_rollups", "event_value_sets", "event_meters"):
+async def watch(connection: Any, org_id: bytes, codes: Iterable[str]) -> None:
+    """Watch exactly these codes of an organization from now on."""
+    async with connection.transaction():
+        await Folder().fold_everything(connection)
+        await _announce(connection)
+        await connection.execute("DELETE FROM event_watched_codes WHERE org = $1", org_id)
         await connection.execute(
-            f"DELETE FROM {table} WHERE meter = $1",  # noqa: S608 - three literals
-            meter.meter,
+            "INSERT INTO event_watched_codes (org, code) SELECT $1, unnest($2::text[])",
+            *(org_id, sorted(codes)),
         )
 
 
-def _registered(row: "asyncpg.Record") -> RegisteredMeter:
-    return RegisteredMeter(
-        row["meter"],
-        UUID(int=row["metric_id"].int),
-        Definition(row["aggregation"], row["field_name"]),
-        row["cursor_id"],
-        row["boundary_id"],
-    )
+def _covering(meters: Iterable[RegisteredMeter], definition: Definition) -> RegisteredMeter | None:
+    found = [meter for meter in meters if meter.definition.covers(definition)]
+    return max(found, key=lambda meter: meter.is_complete, default=None)
+
+
+async def _announce(connection: Any) -> None:
+    """Tell everybody who remembers the registry that it has changed."""
+    await connection.execute("UPDATE event_registry SET version = version + 1")
+
+
+async def _drop(connection: Any, meters: Iterable[RegisteredMeter]) -> None:
+    numbers = [meter.meter for meter in meters]
+    if not numbers:
+        return
+    for table in ("event_rollups", "event_value_sets", "event_groups", "event_meters"):
+        await connection.execute(
+            f"DELETE FROM {table} WHERE meter = ANY ($1)",  # noqa: S608 - four literals
+            numbers,
+        )

@@ -1,6 +1,7 @@
 """The event store on PostgreSQL, for any number of processes."""
 
-from collections.abc import AsyncIterator, Hashable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Hashable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any
@@ -11,6 +12,7 @@ import asyncpg
 from billing_core.clock import wall_now
 from billing_core.domain.errors import Unavailable
 from billing_core.ports import (
+    DueEvent,
     EventFilter,
     Meter,
     MeteredEvent,
@@ -24,20 +26,17 @@ from billing_core.store.events import (
     postgres_recount,
     postgres_usage,
 )
+from billing_core.store.events.answers import Question, answering
 from billing_core.store.events.participation import MeterKey, definition_of
+from billing_core.store.events.postgres_folding import NO_REGISTRY, Folder, load_registry
 from billing_core.store.events.postgres_ingest import FAILURES, asyncpg_url, keep_as_it_is
-from billing_core.store.events.postgres_pending import fold_pending
-from billing_core.store.events.raw_usage import (
-    is_rolled_up,
-    metered_events,
-    usage_of,
-    whole,
-    window_us,
-)
+from billing_core.store.events.postgres_usage import needs_snapshot
+from billing_core.store.events.raw_usage import metered_events, usage_of, window_us
 from billing_core.store.events.records import micros
 
 CONNECTIONS = 4
 REGISTRATION_ATTEMPTS = 8
+PATIENCE_SECONDS = 2
 # Each call looks through what is pending; for many queries it is cheaper to have it folded first.
 SETTLED_QUERIES = 8
 
@@ -49,6 +48,9 @@ class PostgresEventStore:
         self._url = asyncpg_url(database_url)
         self._connections = connections
         self._pool: Any = None
+        self._registry = NO_REGISTRY
+        self._folder = Folder()
+        self._builds: set[asyncio.Future[None]] = set()
 
     async def start(self) -> None:
         """Connect; raises `Unavailable`."""
@@ -60,7 +62,10 @@ class PostgresEventStore:
             raise Unavailable(str(failure)) from failure
 
     async def stop(self) -> None:
-        """Close the connections."""
+        """Close the connections; a meter that is being built goes on when it is next asked for."""
+        for build in self._builds:
+            build.cancel()
+        await asyncio.gather(*self._builds, return_exceptions=True)
         if self._pool is not None:
             await self._pool.close()
 
@@ -69,16 +74,27 @@ class PostgresEventStore:
     ) -> list[dict[Hashable, MeteredUsage]]:
         """Answer each query, in order; see `EventStore.usage`.
 
-        Raises `ValueError` for an aggregation that is not metered and `Unavailable` when a meter
-        cannot be made ready.
+        Raises `ValueError` for an aggregation that is not metered.
         """
-        plain = [position for position, query in enumerate(queries) if is_rolled_up(query)]
-        rolled = await self._rolled_up(org_id, [queries[each] for each in plain])
-        answers = {position: whole(found) for position, found in zip(plain, rolled, strict=True)}
-        for position, query in enumerate(queries):
-            if position not in answers:
-                answers[position] = usage_of(query, await self.events(org_id, query))
-        return [answers[position] for position in range(len(queries))]
+        for query in queries:
+            definition_of(query.meter)
+        if len(queries) >= SETTLED_QUERIES:
+            await self.settle()
+        for _ in range(REGISTRATION_ATTEMPTS):
+            questions, missing = self._questions(org_id, queries)
+            if missing:
+                await self._register(org_id, [queries[position].meter for position in missing])
+                questions, missing = self._questions(org_id, queries)
+            if await self._answer(org_id, questions):
+                found = {each.position: each.usage() for each in questions}
+                for position in missing:
+                    # Its meter is being built: right, if slower.
+                    events = await self.events(org_id, queries[position])
+                    found[position] = usage_of(queries[position], events)
+                return [found[position] for position in range(len(queries))]
+            await self._reload()
+        # Somebody keeps redefining meters.
+        raise Unavailable
 
     async def events(self, org_id: UUID, query: UsageQuery) -> list[MeteredEvent]:
         """Return the participating events; see `EventStore.events`."""
@@ -108,15 +124,33 @@ class PostgresEventStore:
         """
         key = MeterKey(org_id.bytes, meter.code)
         async with self._connection() as connection:
-            await postgres_meters.register(connection, key, meter.metric_id, definition_of(meter))
-            while not await postgres_meters.backfill(connection, key):
+            known = await postgres_meters.register(
+                connection, key, meter.metric_id, definition_of(meter)
+            )
+            while not await postgres_meters.backfill(connection, known.meter):
                 pass
+        await self._reload()
 
     async def settle(self) -> None:
-        """Fold what flushes have left pending, so that reads need not look through it."""
+        """Fold what is pending, so that reads need not look through it."""
         async with self._connection() as connection:
-            while await fold_pending(connection):
-                pass
+            await self._folder.settle(connection)
+
+    async def watch(self, org_id: UUID, codes: Iterable[str]) -> None:
+        """Watch exactly these codes of an organization; see `EventStore.watch`."""
+        async with self._connection() as connection:
+            await postgres_meters.watch(connection, org_id.bytes, codes)
+
+    async def due(self, limit: int) -> list[DueEvent]:
+        """Return the oldest due events; see `EventStore.due`."""
+        await self.settle()
+        async with self._connection() as connection:
+            return await postgres_listing.due(connection, limit)
+
+    async def settle_due(self, orders: Iterable[int]) -> None:
+        """Take events off the list of those that are due; see `EventStore.settle_due`."""
+        async with self._connection() as connection:
+            await connection.execute("DELETE FROM event_due WHERE id = ANY ($1)", list(orders))
 
     async def forget(self, org_id: UUID, code: str, until: datetime) -> int:
         """Soft-delete a code's events created up to `until`; see `EventStore.forget`."""
@@ -126,26 +160,46 @@ class PostgresEventStore:
 
     async def recount(self, org_id: UUID | None = None) -> list[str]:
         """Compare every rollup with a recount of the raw events; see `EventStore.recount`."""
+        await self.settle()
         async with self._snapshot() as connection:
             return await postgres_recount.differences(connection, org_id)
 
-    async def _register(
-        self, org_id: UUID, queries: Sequence[UsageQuery], missing: set[int]
-    ) -> None:
-        for meter in {queries[position].meter for position in missing}:
-            await self.register_meter(org_id, meter)
+    def _questions(
+        self, org_id: UUID, queries: Sequence[UsageQuery]
+    ) -> tuple[list[Question], list[int]]:
+        """Pair queries with their meters; also return the positions that have none ready."""
+        questions, missing = [], []
+        for position, query in enumerate(queries):
+            key = MeterKey(org_id.bytes, query.meter.code)
+            meter = answering(self._registry.meters.get(key, ()), query)
+            if meter is None:
+                missing.append(position)
+            else:
+                questions.append(Question(position, query, meter))
+        return questions, missing
 
-    async def _rolled_up(self, org_id: UUID, queries: Sequence[UsageQuery]) -> list[MeteredUsage]:
-        if len(queries) >= SETTLED_QUERIES:
-            await self.settle()
-        for _ in range(REGISTRATION_ATTEMPTS):
-            async with self._snapshot() as connection:
-                questions = await postgres_usage.questions_for(connection, org_id, queries)
-                if isinstance(questions, list):
-                    return await postgres_usage.answer(connection, questions)
-            await self._register(org_id, queries, questions)
-        # Two callers keep redefining one meter, or one call asks for two definitions of a code.
-        raise Unavailable
+    async def _answer(self, org_id: UUID, questions: Sequence[Question]) -> bool:
+        """Answer in one snapshot; False if the registry has changed since it was read."""
+        scope = self._snapshot() if needs_snapshot(questions) else self._connection()
+        async with scope as connection:
+            version = await postgres_usage.answer(connection, org_id.bytes, questions)
+        return version == self._registry.version
+
+    async def _register(self, org_id: UUID, meters: Iterable[Meter]) -> None:
+        """Have meters built, and wait a moment for it."""
+        builds = [
+            asyncio.ensure_future(self.register_meter(org_id, meter)) for meter in set(meters)
+        ]
+        self._builds.update(builds)
+        for build in builds:
+            build.add_done_callback(self._builds.discard)
+        done, _ = await asyncio.wait(builds, timeout=PATIENCE_SECONDS)
+        for build in done:
+            build.result()
+
+    async def _reload(self) -> None:
+        async with self._snapshot() as connection:
+            self._registry = await load_registry(connection, self._registry)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Any]:

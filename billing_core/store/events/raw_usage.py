@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from billing_core.domain.metrics import fold, numeric, property_text
-from billing_core.ports import MeteredEvent, MeteredUsage, UsageQuery, one_bucket
+from billing_core.ports import MeteredEvent, MeteredUsage, UsageQuery
 from billing_core.store.events.participation import (
     COUNT,
     OPERATION_FIELD,
@@ -63,21 +63,6 @@ def window_us(query: UsageQuery) -> tuple[int, int]:
     return micros(start), micros(query.end)
 
 
-def is_rolled_up(query: UsageQuery) -> bool:
-    """Tell whether the rollups hold what a query asks for."""
-    return (
-        query.start is not None
-        and query.last is None
-        and query.bucket_of is one_bucket
-        and query.meter.aggregation != WEIGHTED
-    )
-
-
-def whole(usage: MeteredUsage) -> dict[Hashable, MeteredUsage]:
-    """Return the answer to a query with one bucket."""
-    return {one_bucket(()): usage} if usage.events_count else {}
-
-
 def _metered(query: UsageQuery, row: StoredUsageEvent) -> MeteredEvent:
     properties = _properties.decode(row.properties)
     amount = row.precise_total_amount_cents
@@ -105,6 +90,8 @@ def _usage(query: UsageQuery, events: Sequence[MeteredEvent]) -> MeteredUsage:
     folded = fold(
         SUM if aggregation == WEIGHTED else aggregation, [fact_of_event(event) for event in events]
     )
+    if aggregation == UNIQUE:
+        return MeteredUsage(folded.units, folded.events_count)
     amounts = [event.precise_total_amount_cents or Decimal(0) for event in events]
     unit_seconds = Decimal(0)
     if aggregation == WEIGHTED:

@@ -1,16 +1,19 @@
 """A second opinion: rollups, value sets and counters counted again from the raw events."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from billing_core.domain.metrics import ZERO, numeric
 from billing_core.store.events.participation import (
     COUNT,
+    EXACT,
+    LATEST,
     MAX,
     SUM,
     UNIQUE,
+    WEIGHTED,
     Definition,
     MeterKey,
     fact_of,
@@ -22,10 +25,12 @@ from billing_core.store.events.rollups import (
     DAY_US,
     HOUR,
     HOUR_US,
-    NO_GROUP,
+    LONG,
     FoldedEvent,
     LastOperation,
+    NewestNumber,
     RollupKey,
+    Tally,
     ValueKey,
     exact_sum,
 )
@@ -35,58 +40,58 @@ Key = TypeVar("Key")
 Value = TypeVar("Value")
 
 
-class Counted(NamedTuple):
-    """What a rollup row says."""
-
-    events_count: int
-    total: Decimal | None
-    greatest: Decimal | None
-
-
 @dataclass(slots=True)
 class State:
     """Everything that is derived from events. `codes` holds only how many live events there are."""
 
-    rollups: dict[RollupKey, Counted] = field(default_factory=dict)
+    rollups: dict[RollupKey, Tally] = field(default_factory=dict)
     values: dict[ValueKey, LastOperation] = field(default_factory=dict)
     codes: dict[MeterKey, int] = field(default_factory=dict)
 
 
 def count_again(
     events: Iterable[FoldedEvent],
-    meters: Mapping[MeterKey, tuple[int, Definition]],
+    meters: Mapping[MeterKey, Sequence[tuple[int, Definition]]],
     state: State,
 ) -> None:
     """Derive everything from live events, without any of the code that ingestion uses."""
     for event in events:
-        _, org_id, subscription, code, _, _ = event
+        _, org_id, subscription, code, *_ = event
         key = MeterKey(org_id, code)
         state.codes[key] = state.codes.get(key, 0) + 1
-        if key in meters and subscription is not None:
-            _count_event(state, event, subscription, *meters[key])
+        if subscription is not None:
+            for meter, definition in meters.get(key, ()):
+                _count_event(state, event, subscription, meter, definition)
 
 
 def _count_event(
     state: State, event: FoldedEvent, subscription: str, meter: int, definition: Definition
 ) -> None:
-    event_id, _, _, _, timestamp_us, properties = event
-    fact = fact_of(definition, instant(timestamp_us), event_id, properties)
+    event_id, _, _, _, at_us, properties, amount = event
+    fact, group = fact_of(definition, instant(at_us), event_id, properties)
     aggregation = definition.aggregation
     number = numeric(fact.value)
     if number is None and aggregation not in {COUNT, UNIQUE}:
         return
-    for grain, width_us in ((HOUR, HOUR_US), (DAY, DAY_US)):
-        bucket = timestamp_us // width_us
-        key = RollupKey(meter, grain, bucket, subscription, NO_GROUP)
-        known = state.rollups.get(key, Counted(0, None, None))
-        state.rollups[key] = Counted(
-            known.events_count + 1,
-            exact_sum(known.total, number or ZERO) if aggregation == SUM else None,
-            max(known.greatest or number or ZERO, number or ZERO) if aggregation == MAX else None,
-        )
+    for grain, width_us in ((HOUR, HOUR_US), (DAY, DAY_US), (LONG, 64 * DAY_US)):
+        key = RollupKey(meter, grain, at_us // width_us, subscription, group)
+        kept = state.rollups.setdefault(key, Tally())
+        kept.events_count += 1
+        value = number or ZERO
+        if aggregation in {SUM, WEIGHTED}:
+            kept.total = exact_sum(kept.total, value)
+        if aggregation == WEIGHTED:
+            kept.moment = exact_sum(kept.moment, EXACT.multiply(value, Decimal(at_us)))
+        if aggregation == MAX:
+            kept.greatest = value if kept.greatest is None else max(kept.greatest, value)
+        if aggregation == LATEST:
+            newest = NewestNumber(at_us, event_id, value)
+            kept.newest = max(kept.newest or newest, newest)
+        if amount is not None:
+            kept.amount = exact_sum(kept.amount, Decimal(amount))
         if aggregation == UNIQUE:
             value_key = ValueKey(*key, value_name(fact.value))
-            operation = LastOperation(timestamp_us, event_id, fact.operation != "remove")
+            operation = LastOperation(at_us, event_id, fact.operation != "remove")
             state.values[value_key] = max(state.values.get(value_key, operation), operation)
 
 

@@ -1,14 +1,17 @@
 """From stored events to what they add to rollups, value sets and counters."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
+from decimal import Decimal
 from typing import NamedTuple
 
 from billing_core.store.events.participation import (
+    EXACT,
+    LATEST,
     MAX,
     SUM,
     UNIQUE,
+    WEIGHTED,
     Definition,
     MeterKey,
     Reading,
@@ -16,16 +19,18 @@ from billing_core.store.events.participation import (
     reader_of,
 )
 
-HOUR, DAY = 0, 1
+# Buckets of an hour, of a day and of 64 days: the longest keep the history of recurring metrics
+# short, however long it gets.
+HOUR, DAY, LONG = 0, 1, 2
 HOUR_US = 3_600_000_000
-DAY_US = 24 * HOUR_US
 HOURS_PER_DAY = 24
-NO_GROUP = ""
-_EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
+DAY_US = HOURS_PER_DAY * HOUR_US
+HOURS_PER_LONG = 64 * HOURS_PER_DAY
+HOURS_PER_BUCKET = {HOUR: 1, DAY: HOURS_PER_DAY, LONG: HOURS_PER_LONG}
 
 # The columns of a stored event that rollups depend on:
-# (id, org, external_subscription_id, code, ts, properties).
-FoldedEvent = tuple[int, bytes, str | None, str, int, str]
+# (id, org, external_subscription_id, code, ts, properties, precise_total_amount_cents).
+FoldedEvent = tuple[int, bytes, str | None, str, int, str, str | None]
 
 
 class Folding(NamedTuple):
@@ -36,16 +41,20 @@ class Folding(NamedTuple):
     aggregation: str
 
 
+Foldings = Mapping[MeterKey, Sequence[Folding]]
+
+
 class HourKey(NamedTuple):
-    """One hour of one subscription; `hour` counts hours since 1970 UTC."""
+    """One hour of one group of one subscription; `hour` counts hours since 1970 UTC."""
 
     meter: int
     hour: int
     external_subscription_id: str
+    group_key: str
 
 
 class RollupKey(NamedTuple):
-    """Address of one rollup row; `bucket` counts hours or days since 1970 UTC."""
+    """Address of one rollup row; `bucket` counts hours, days or 64 days since 1970 UTC."""
 
     meter: int
     grain: int
@@ -73,21 +82,46 @@ class LastOperation(NamedTuple):
     is_present: bool
 
 
+class NewestNumber(NamedTuple):
+    """A number and its place in the order of events."""
+
+    at_us: int
+    id: int
+    number: Decimal
+
+
 @dataclass(slots=True)
 class Tally:
-    """What a bucket holds: a count, and where the metric asks for it a sum or a greatest value."""
+    """What a bucket holds: a count, and beside it what the metric asks for.
+
+    `total` for sums and weighted sums, `greatest` for maxima, `newest` for latest values; `moment`
+    is the sum of delta times microseconds since 1970 for weighted sums, `amount` that of
+    `precise_total_amount_cents` wherever an event has one.
+    """
 
     events_count: int = 0
     total: Decimal | None = None
     greatest: Decimal | None = None
+    moment: Decimal | None = None
+    amount: Decimal | None = None
+    newest: NewestNumber | None = None
 
-    def add(self, aggregation: str, number: Decimal | None) -> None:
-        """Count one event."""
+    def add(self, aggregation: str, number: Decimal | None, at_us: int, event_id: int) -> None:
+        """Count one event that takes part."""
         self.events_count += 1
-        if aggregation == SUM and number is not None:
+        if number is None:
+            return
+        if aggregation == SUM:
             self.total = exact_sum(self.total, number)
-        elif aggregation == MAX and (self.greatest is None or (number or 0) > self.greatest):
-            self.greatest = number
+        elif aggregation == MAX:
+            if self.greatest is None or number > self.greatest:
+                self.greatest = number
+        elif aggregation == LATEST:
+            newest = NewestNumber(at_us, event_id, number)
+            self.newest = newest if self.newest is None else max(self.newest, newest)
+        elif aggregation == WEIGHTED:
+            self.total = exact_sum(self.total, number)
+            self.moment = exact_sum(self.moment, EXACT.multiply(number, Decimal(at_us)))
 
     def merge(self, other: "Tally") -> None:
         """Count everything another tally has counted."""
@@ -96,6 +130,12 @@ class Tally:
             self.total = exact_sum(self.total, other.total)
         if other.greatest is not None and (self.greatest is None or other.greatest > self.greatest):
             self.greatest = other.greatest
+        if other.moment is not None:
+            self.moment = exact_sum(self.moment, other.moment)
+        if other.amount is not None:
+            self.amount = exact_sum(self.amount, other.amount)
+        if other.newest is not None and (self.newest is None or other.newest > self.newest):
+            self.newest = other.newest
 
 
 @dataclass(slots=True)
@@ -123,60 +163,82 @@ class CodeCount:
 
 @dataclass(slots=True)
 class Deltas:
-    """Everything some events add. Adding is commutative, so order and batching do not matter."""
+    """Everything some events add. Adding is commutative, so order and batching do not matter.
+
+    `groups` holds what group keys that are not their own text stand for; `due` the ids of events
+    whose code is watched.
+    """
 
     hours: dict[HourKey, Tally] = field(default_factory=dict)
     values: dict[tuple[HourKey, str], LastOperation] = field(default_factory=dict)
     codes: dict[MeterKey, CodeCount] = field(default_factory=dict)
+    groups: dict[tuple[int, str], str] = field(default_factory=dict)
+    due: list[int] = field(default_factory=list)
 
-    def fold(self, events: Iterable[FoldedEvent], foldings: Mapping[MeterKey, Folding]) -> None:
+    def fold(
+        self,
+        events: Iterable[FoldedEvent],
+        foldings: Foldings,
+        watched: frozenset[MeterKey] = frozenset(),
+    ) -> None:
         """Add events; each must be in the store, and be added, exactly once."""
-        hours = self.hours
         previous: tuple[bytes, str] | None = None
-        count, folding = CodeCount(0, 0, 0), None
-        for event_id, org_id, subscription, code, timestamp_us, properties in events:
+        count, is_watched = CodeCount(0, 0, 0), False
+        wanted: Sequence[Folding] = ()
+        for event_id, org_id, subscription, code, at_us, properties, amount in events:
             if (org_id, code) != previous:
                 # Traffic comes in runs of one code; the look-ups are worth sparing.
                 previous = key = MeterKey(org_id, code)
                 count = self.codes.setdefault(key, CodeCount(0, event_id, event_id))
-                folding = foldings.get(key)
+                wanted, is_watched = foldings.get(key, ()), key in watched
             count.note(event_id)
             # Usage is asked of a subscription: an event without one can never be part of an answer.
-            if folding is None or subscription is None:
+            if subscription is None:
                 continue
-            reading = folding.read(properties)
-            if reading is None:
-                continue
-            # A plain tuple finds what is filed under the equal named one.
-            hour_key = (folding.meter, timestamp_us // HOUR_US, subscription)
-            tally = hours.get(hour_key)  # type: ignore[call-overload]
-            if tally is None:
-                tally = hours[HourKey(*hour_key)] = Tally()
-            tally.add(folding.aggregation, reading.number)
-            if folding.aggregation == UNIQUE:
-                operation = LastOperation(timestamp_us, event_id, reading.is_present)
-                self._note((HourKey(*hour_key), reading.value), operation)
+            if is_watched:
+                self.due.append(event_id)
+            for meter, read, aggregation in wanted:
+                reading = read(properties)
+                if reading is None:
+                    continue
+                # A plain tuple finds what is filed under the equal named one.
+                hour_key = (meter, at_us // HOUR_US, subscription, reading.group_key)
+                tally = self.hours.get(hour_key)  # type: ignore[call-overload]
+                if tally is None:
+                    tally = self._new_tally(HourKey(*hour_key), reading)
+                tally.add(aggregation, reading.number, at_us, event_id)
+                if amount is not None:
+                    tally.amount = exact_sum(tally.amount, Decimal(amount))
+                if aggregation == UNIQUE:
+                    operation = LastOperation(at_us, event_id, reading.is_present)
+                    self._note((HourKey(*hour_key), reading.value), operation)
 
     def rollups(self) -> dict[RollupKey, Tally]:
-        """Return what is added to each rollup row, hours and days, in the order of their keys."""
-        found = {
-            RollupKey(meter, HOUR, hour, subscription, NO_GROUP): tally
-            for (meter, hour, subscription), tally in self.hours.items()
-        }
-        for (meter, hour, subscription), tally in self.hours.items():
-            day_key = RollupKey(meter, DAY, hour // HOURS_PER_DAY, subscription, NO_GROUP)
-            found.setdefault(day_key, Tally()).merge(tally)
-        return dict(sorted(found.items()))
+        """Return what is added to each rollup row of every grain, in the order of their keys."""
+        found: dict[RollupKey, Tally] = {}
+        for (meter, hour, subscription, group_key), tally in self.hours.items():
+            found[RollupKey(meter, HOUR, hour, subscription, group_key)] = tally
+            for grain in (DAY, LONG):
+                bucket = hour // HOURS_PER_BUCKET[grain]
+                key = RollupKey(meter, grain, bucket, subscription, group_key)
+                found.setdefault(key, Tally()).merge(tally)
+        return dict(sorted(found.items(), key=_first))
 
     def value_sets(self) -> dict[ValueKey, LastOperation]:
-        """Return the newest operations by value set row, hours and days, in order."""
+        """Return the newest operations by value set row, of every grain, in order."""
         found: dict[ValueKey, LastOperation] = {}
-        for ((meter, hour, subscription), value), operation in self.values.items():
-            for grain, bucket in ((HOUR, hour), (DAY, hour // HOURS_PER_DAY)):
-                key = ValueKey(meter, grain, bucket, subscription, NO_GROUP, value)
+        for ((meter, hour, subscription, group_key), value), operation in self.values.items():
+            for grain, hours in HOURS_PER_BUCKET.items():
+                key = ValueKey(meter, grain, hour // hours, subscription, group_key, value)
                 if key not in found or operation > found[key]:
                     found[key] = operation
         return dict(sorted(found.items()))
+
+    def _new_tally(self, key: HourKey, reading: Reading) -> Tally:
+        if reading.group_text is not None:
+            self.groups[key.meter, key.group_key] = reading.group_text
+        tally = self.hours[key] = Tally()
+        return tally
 
     def _note(self, key: tuple[HourKey, str], operation: LastOperation) -> None:
         known = self.values.get(key)
@@ -186,7 +248,7 @@ class Deltas:
 
 def exact_sum(left: Decimal | None, right: Decimal) -> Decimal:
     """Add without ever rounding."""
-    return right if left is None else _EXACT.add(left, right)
+    return right if left is None else EXACT.add(left, right)
 
 
 def folding_of(meter: int, definition: Definition) -> Folding:
@@ -194,6 +256,15 @@ def folding_of(meter: int, definition: Definition) -> Folding:
     return Folding(meter, reader_of(definition), definition.aggregation)
 
 
-def foldings_of(meters: Mapping[MeterKey, RegisteredMeter]) -> dict[MeterKey, Folding]:
+def foldings_of(
+    meters: Iterable[tuple[MeterKey, RegisteredMeter]],
+) -> dict[MeterKey, list[Folding]]:
     """Compile a registry."""
-    return {key: folding_of(meter.meter, meter.definition) for key, meter in meters.items()}
+    found: dict[MeterKey, list[Folding]] = {}
+    for key, meter in meters:
+        found.setdefault(key, []).append(folding_of(meter.meter, meter.definition))
+    return found
+
+
+def _first(item: tuple[RollupKey, Tally]) -> RollupKey:
+    return item[0]

@@ -2,7 +2,7 @@
 
 import sqlite3
 
-SQLITE_VERSION = 1
+SQLITE_VERSION = 2
 SQLITE_CACHE_KIB = 131_072
 SQLITE_CHECKPOINT_PAGES = 40_000
 
@@ -10,6 +10,49 @@ SQLITE_CHECKPOINT_PAGES = 40_000
 # `log_state.folded_id` (keys: `key_slices.folded_id`); behind that readers look at the events
 # themselves. Rollups begin with the bucket, so that live traffic touches few pages: the rows of the
 # current hour lie together.
+_SQLITE_DERIVED = (
+    """
+    CREATE TABLE meters (
+      meter INTEGER PRIMARY KEY AUTOINCREMENT,
+      org BLOB NOT NULL, code TEXT NOT NULL, metric_id BLOB NOT NULL,
+      aggregation TEXT NOT NULL, field_name TEXT, dimensions TEXT NOT NULL,
+      cursor_id INTEGER NOT NULL, boundary_id INTEGER NOT NULL
+    )
+    """,
+    "CREATE INDEX meters_code ON meters (org, code)",
+    """
+    CREATE TABLE rollups (
+      meter INTEGER NOT NULL, grain INTEGER NOT NULL, bucket INTEGER NOT NULL,
+      external_subscription_id TEXT NOT NULL, group_key TEXT NOT NULL,
+      n INTEGER NOT NULL, total TEXT, greatest TEXT, moment TEXT, amount TEXT,
+      newest_at INTEGER, newest_id INTEGER, newest TEXT,
+      PRIMARY KEY (meter, grain, bucket, external_subscription_id, group_key)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE value_sets (
+      meter INTEGER NOT NULL, grain INTEGER NOT NULL, bucket INTEGER NOT NULL,
+      external_subscription_id TEXT NOT NULL, group_key TEXT NOT NULL, value TEXT NOT NULL,
+      last_at INTEGER NOT NULL, last_id INTEGER NOT NULL, is_present INTEGER NOT NULL,
+      PRIMARY KEY (meter, grain, bucket, external_subscription_id, group_key, value)
+    ) WITHOUT ROWID
+    """,
+    """
+    CREATE TABLE event_groups (
+      meter INTEGER NOT NULL, group_key TEXT NOT NULL, texts TEXT NOT NULL,
+      PRIMARY KEY (meter, group_key)
+    ) WITHOUT ROWID
+    """,
+    "CREATE TABLE watched_codes (org BLOB NOT NULL, code TEXT NOT NULL, PRIMARY KEY (org, code))",
+    "CREATE TABLE due_events (id INTEGER PRIMARY KEY)",
+)
+# Version 1 kept less apart: what it had derived is dropped, and built anew when it is asked for.
+_SQLITE_FROM_1 = (
+    "DROP TABLE meters",
+    "DROP TABLE rollups",
+    "DROP TABLE value_sets",
+    *_SQLITE_DERIVED,
+)
 _SQLITE_TABLES = (
     """
     CREATE TABLE events (
@@ -57,31 +100,7 @@ _SQLITE_TABLES = (
       PRIMARY KEY (org, code)
     ) WITHOUT ROWID
     """,
-    """
-    CREATE TABLE meters (
-      meter INTEGER PRIMARY KEY AUTOINCREMENT,
-      org BLOB NOT NULL, code TEXT NOT NULL, metric_id BLOB NOT NULL,
-      aggregation TEXT NOT NULL, field_name TEXT,
-      cursor_id INTEGER NOT NULL, boundary_id INTEGER NOT NULL,
-      UNIQUE (org, code)
-    )
-    """,
-    """
-    CREATE TABLE rollups (
-      meter INTEGER NOT NULL, grain INTEGER NOT NULL, bucket INTEGER NOT NULL,
-      external_subscription_id TEXT NOT NULL, group_key TEXT NOT NULL,
-      n INTEGER NOT NULL, total TEXT, greatest TEXT,
-      PRIMARY KEY (meter, grain, bucket, external_subscription_id, group_key)
-    ) WITHOUT ROWID
-    """,
-    """
-    CREATE TABLE value_sets (
-      meter INTEGER NOT NULL, grain INTEGER NOT NULL, bucket INTEGER NOT NULL,
-      external_subscription_id TEXT NOT NULL, group_key TEXT NOT NULL, value TEXT NOT NULL,
-      last_at INTEGER NOT NULL, last_id INTEGER NOT NULL, is_present INTEGER NOT NULL,
-      PRIMARY KEY (meter, grain, bucket, external_subscription_id, group_key, value)
-    ) WITHOUT ROWID
-    """,
+    *_SQLITE_DERIVED,
     "CREATE TABLE log_state (folded_id INTEGER NOT NULL)",
     "INSERT INTO log_state VALUES (0)",
 )
@@ -114,39 +133,30 @@ POSTGRES_DDL: tuple[str, ...] = (
       PRIMARY KEY (org, code)
     ) WITH (fillfactor = 50)
     """,
-    # What flushes add to everything below, until it is folded into it: rows come and go all the
-    # time. The arrays are columns of small tables; ids in them are relative to `first_id`.
+    # The blocks of ids whose events are not folded into everything below yet; rows come and go all
+    # the time.
     """
     CREATE TABLE event_pending (
-      id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-      first_id bigint NOT NULL,
-      hour_meters integer[] NOT NULL, hours bigint[] NOT NULL, hour_subscriptions text[] NOT NULL,
-      hour_counts bigint[] NOT NULL, hour_totals numeric[] NOT NULL,
-      hour_greatests numeric[] NOT NULL,
-      value_meters integer[] NOT NULL, value_hours bigint[] NOT NULL,
-      value_subscriptions text[] NOT NULL, value_names text[] NOT NULL,
-      value_times bigint[] NOT NULL, value_ids bigint[] NOT NULL,
-      value_presences boolean[] NOT NULL,
-      code_orgs bytea[] NOT NULL, code_names text[] NOT NULL, code_counts bigint[] NOT NULL,
-      code_lowest_ids bigint[] NOT NULL, code_highest_ids bigint[] NOT NULL
+      first_id bigint PRIMARY KEY, n integer NOT NULL
     ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000)
     """,
     """
     CREATE TABLE event_meters (
       meter integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
       org bytea NOT NULL, code text NOT NULL, metric_id uuid NOT NULL,
-      aggregation text NOT NULL, field_name text,
-      cursor_id bigint NOT NULL, boundary_id bigint NOT NULL,
-      UNIQUE (org, code)
+      aggregation text NOT NULL, field_name text, dimensions text[] NOT NULL,
+      cursor_id bigint NOT NULL, boundary_id bigint NOT NULL
     )
     """,
+    "CREATE INDEX event_meters_code ON event_meters (org, code)",
     "CREATE TABLE event_registry (version bigint NOT NULL)",
     "INSERT INTO event_registry VALUES (1)",
     """
     CREATE TABLE event_rollups (
       meter integer NOT NULL, grain smallint NOT NULL, bucket bigint NOT NULL,
       external_subscription_id text NOT NULL, group_key text NOT NULL,
-      n bigint NOT NULL, total numeric, greatest numeric,
+      n bigint NOT NULL, total numeric, greatest numeric, moment numeric, amount numeric,
+      newest_at bigint, newest_id bigint, newest numeric,
       PRIMARY KEY (meter, external_subscription_id, grain, bucket, group_key)
     ) WITH (fillfactor = 70)
     """,
@@ -158,10 +168,23 @@ POSTGRES_DDL: tuple[str, ...] = (
       PRIMARY KEY (meter, external_subscription_id, grain, bucket, group_key, value)
     ) WITH (fillfactor = 70)
     """,
+    """
+    CREATE TABLE event_groups (
+      meter integer NOT NULL, group_key text NOT NULL, texts text NOT NULL,
+      PRIMARY KEY (meter, group_key)
+    )
+    """,
+    """
+    CREATE TABLE event_watched_codes (
+      org bytea NOT NULL, code text NOT NULL, PRIMARY KEY (org, code)
+    )
+    """,
+    "CREATE TABLE event_due (id bigint PRIMARY KEY)",
 )
 
 POSTGRES_DROP: tuple[str, ...] = (
-    "DROP TABLE event_value_sets, event_rollups, event_registry, event_meters, event_pending",
+    "DROP TABLE event_due, event_watched_codes, event_groups, event_value_sets, event_rollups",
+    "DROP TABLE event_registry, event_meters, event_pending",
     "DROP TABLE event_codes, events",
     "DROP SEQUENCE event_blocks",
 )
@@ -184,9 +207,10 @@ def prepare_sqlite(connection: sqlite3.Connection) -> None:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > SQLITE_VERSION:
         raise NewerDatabase(version)
-    if version == 0:
+    steps = {0: _SQLITE_TABLES, 1: _SQLITE_FROM_1}.get(version)
+    if steps is not None:
         connection.execute("BEGIN IMMEDIATE")
-        for statement in _SQLITE_TABLES:
+        for statement in steps:
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {SQLITE_VERSION}")
         connection.execute("COMMIT")

@@ -1,7 +1,7 @@
 """The gateway's end of the event writer: one connection per process, commands by number."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import cast
@@ -18,6 +18,8 @@ from billing_core.store.events.frames import (
     Ping,
     Register,
     Settle,
+    SettleDue,
+    Watch,
     flush_answer_decoder,
     frame,
     reply_decoder,
@@ -61,11 +63,21 @@ class SqliteWriterClient:
 
     async def register(self, key: MeterKey, metric_id: UUID, definition: Definition) -> None:
         """Make sure a meter covers every event."""
-        await self._ask_again(Register(0, *key, metric_id.bytes, *definition))
+        aggregation, field_name, dimensions = definition
+        command = Register(0, *key, metric_id.bytes, aggregation, field_name, dimensions)
+        await self._ask_again(command)
 
     async def settle(self) -> None:
         """Have all events folded into the rollups, so that reads find a short tail."""
         await self._ask_again(Settle(0))
+
+    async def watch(self, org_id: bytes, codes: Iterable[str]) -> None:
+        """Watch exactly these codes of an organization from now on."""
+        await self._ask_again(Watch(0, org_id, sorted(codes)))
+
+    async def settle_due(self, event_ids: Iterable[int]) -> None:
+        """Take events off the list of those that are due."""
+        await self._ask_again(SettleDue(0, list(event_ids)))
 
     async def forget(self, key: MeterKey, until_us: int, now_us: int) -> int:
         """Soft-delete a code's events created up to an instant; returns how many."""

@@ -3,8 +3,9 @@
 import heapq
 from itertools import islice
 from typing import Any, NamedTuple
+from uuid import UUID
 
-from billing_core.ports import EventFilter, StoredEvent
+from billing_core.ports import DueEvent, EventFilter, StoredEvent
 from billing_core.store.events.records import (
     STORED_COLUMNS,
     key_range,
@@ -62,6 +63,10 @@ COUNT_CODES = """
     SELECT coalesce(sum(n), 0) FROM event_codes
     WHERE org = :org AND (:code IS NULL OR code = :code)
 """
+DUE = f"""
+    SELECT e.id, e.org, {_COLUMNS} FROM due_events AS d CROSS JOIN events AS e ON e.id = d.id
+    WHERE e.deleted_at IS NULL ORDER BY d.id LIMIT ?
+"""  # noqa: S608 - names of columns
 CODES = "SELECT code FROM event_codes WHERE org = ?"
 
 
@@ -84,6 +89,12 @@ def find(reads: SqliteReads, org_id: bytes, transaction_id: str) -> StoredEvent 
     }
     newest = max(reads.query(FIND, parameters), key=lambda row: row[-1], default=None)
     return None if newest is None else stored_event(newest[:-1])
+
+
+def due(reads: SqliteReads, limit: int) -> list[DueEvent]:
+    """Return the oldest events of watched codes that nobody has dealt with."""
+    rows = reads.query(DUE, (limit,))
+    return [DueEvent(order, UUID(bytes=org), stored_event(tuple(row))) for order, org, *row in rows]
 
 
 def page(

@@ -32,7 +32,7 @@ _INDEX_TIMES = """
     WHERE id > ? AND id <= ? ORDER BY org, ts, id
 """
 _NEW_EVENTS = """
-    SELECT id, org, external_subscription_id, code, ts, properties
+    SELECT id, org, external_subscription_id, code, ts, properties, precise_total_amount_cents
     FROM events NOT INDEXED WHERE id > ?
 """
 
@@ -94,13 +94,13 @@ class SqliteLog:
             return
         if self._fresh:
             events: Iterable[FoldedEvent] = (
-                (event_id, event[0], event[4], event[5], event[6], event[7])
+                (event_id, event[0], event[4], event[5], event[6], event[7], event[8])
                 for event_id, event in enumerate(self._fresh, self._derived_id + 1)
             )
         else:
             events = self._connection.execute(_NEW_EVENTS, (self._derived_id,))
         try:
-            self._deltas.fold(events, self.meters.foldings)
+            self._deltas.fold(events, self.meters.foldings, self.meters.watched)
         except BaseException:
             self._forget_derived()
             raise
@@ -153,17 +153,30 @@ class SqliteLog:
         while self.fold_keys(least_keys=1):
             pass
 
-    def register(self, key: MeterKey, metric_id: UUID, definition: Definition) -> None:
-        """Make sure a meter exists; its backfill may still be to do (`backfill`)."""
+    def register(self, key: MeterKey, metric_id: UUID, definition: Definition) -> int:
+        """Make sure a meter exists, and return it; its backfill may still be to do (`backfill`)."""
         # What is in memory was derived without this meter.
         self.fold()
         with self._transaction():
-            self.meters.register(key, metric_id, definition)
+            return self.meters.register(key, metric_id, definition)
 
-    def backfill(self, key: MeterKey) -> None:
+    def backfill(self, meter: int) -> None:
         """Do one stretch of a meter's backfill."""
+        # What is in memory was derived for meters that may go now.
+        self.fold()
         with self._transaction():
-            self.meters.backfill(key)
+            self.meters.backfill(meter)
+
+    def watch(self, org_id: bytes, codes: Iterable[str]) -> None:
+        """Watch exactly these codes of an organization from now on."""
+        self.fold()
+        with self._transaction():
+            self.meters.watch(org_id, codes)
+
+    def settle_due(self, event_ids: Iterable[int]) -> None:
+        """Take events off the list of those that are due."""
+        with self._transaction():
+            self.meters.settle_due(event_ids)
 
     def forget(self, key: MeterKey, until_us: int, now_us: int) -> int:
         """Soft-delete a code's events created up to an instant; returns how many."""

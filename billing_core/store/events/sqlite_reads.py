@@ -9,22 +9,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import msgspec
 
-from billing_core.store.events.answers import BucketTally, RawEvent, ValueOperation
-from billing_core.store.events.participation import Definition, MeterKey, RegisteredMeter
+from billing_core.store.events.answers import Question, RawEvent
+from billing_core.store.events.participation import MeterKey, RegisteredMeter
 from billing_core.store.events.raw_usage import StoredUsageEvent
 from billing_core.store.events.records import series_of
-from billing_core.store.events.rollups import NO_GROUP, LastOperation, Tally
-from billing_core.store.events.sqlite_meters import read_decimal
+from billing_core.store.events.rollups import HOUR, LastOperation
+from billing_core.store.events.sqlite_meters import TallyRow, read_meter, read_tally
 from billing_core.store.events.windows import Span
 
 ENUMERATED_BUCKETS = 800
-FIND_METER = """
-    SELECT meter, metric_id, aggregation, field_name, cursor_id, boundary_id
-    FROM meters WHERE org = ? AND code = ?
+FIND_METERS = """
+    SELECT org, code, meter, metric_id, aggregation, field_name, dimensions, cursor_id, boundary_id
+    FROM meters WHERE org = ? AND code = ? ORDER BY meter
 """
 # From one filled bucket to the next by the primary key, however far apart they lie.
 FILLED_BUCKETS = """
@@ -37,25 +36,35 @@ FILLED_BUCKETS = """
     )
     SELECT json_group_array(bucket) FROM filled WHERE bucket < :end
 """
-TALLIES = """
-    SELECT json_group_array(json_array(bucket, n, total, greatest)) FROM rollups
-    WHERE meter = ? AND grain = ? AND bucket IN (SELECT value FROM json_each(?))
-      AND external_subscription_id = ? AND group_key = ?
+_OF_BUCKETS = """
+    LEFT JOIN event_groups AS long
+      ON substr(kept.group_key, 1, 1) = '#'
+     AND long.meter = kept.meter AND long.group_key = kept.group_key
+    WHERE kept.meter = ? AND kept.grain = ?
+      AND kept.bucket IN (SELECT value FROM json_each(?)) AND kept.external_subscription_id = ?
 """
-VALUES = """
-    SELECT json_group_array(json_array(value, last_at, last_id, is_present)) FROM value_sets
-    WHERE meter = ? AND grain = ? AND bucket IN (SELECT value FROM json_each(?))
-      AND external_subscription_id = ? AND group_key = ?
-"""
+TALLIES = f"""
+    SELECT json_group_array(json_array(kept.group_key, long.texts, json_array(
+      n, total, greatest, moment, amount, newest_at, newest_id, newest
+    ))) FROM rollups AS kept {_OF_BUCKETS}
+"""  # noqa: S608 - text of this module
+VALUES = f"""
+    SELECT json_group_array(json_array(
+      kept.group_key, long.texts, value, json_array(last_at, last_id, is_present)
+    )) FROM value_sets AS kept {_OF_BUCKETS}
+"""  # noqa: S608 - text of this module
 FOLDED_EVENTS = """
-    SELECT json_group_array(json_array(e.ts, e.id, e.properties))
+    SELECT json_group_array(json_array(
+      e.ts, e.id, e.properties, e.precise_total_amount_cents
+    ))
     FROM event_series AS s CROSS JOIN events AS e ON e.id = s.id
     WHERE s.series = :series AND s.ts >= :start AND s.ts < :end
       AND e.org = :org AND e.external_subscription_id = :subscription AND e.code = :code
       AND e.deleted_at IS NULL
 """
 TAIL_EVENTS = """
-    SELECT json_group_array(json_array(ts, id, properties)) FROM events NOT INDEXED
+    SELECT json_group_array(json_array(ts, id, properties, precise_total_amount_cents))
+    FROM events NOT INDEXED
     WHERE id > (SELECT folded_id FROM log_state) AND series = :series
       AND ts >= :start AND ts < :end
       AND org = :org AND external_subscription_id = :subscription AND code = :code
@@ -81,9 +90,9 @@ USAGE_EVENTS = """
     )
 """
 
-_tallies_decoder = msgspec.json.Decoder(list[tuple[int, int, str | None, str | None]])
-_values_decoder = msgspec.json.Decoder(list[tuple[str, int, int, int]])
-_raw_decoder = msgspec.json.Decoder(list[tuple[int, int, str]])
+_tallies_decoder = msgspec.json.Decoder(list[tuple[str, str | None, TallyRow]])
+_values_decoder = msgspec.json.Decoder(list[tuple[str, str | None, str, tuple[int, int, int]]])
+_raw_decoder = msgspec.json.Decoder(list[RawEvent])
 _usage_decoder = msgspec.json.Decoder(list[tuple[int, int, str, str, str, str | None]])
 
 
@@ -118,34 +127,27 @@ class SqliteReads:
         """Run a statement of another module of this store."""
         return self._connection.execute(statement, parameters)
 
-    def find_meter(self, key: MeterKey) -> RegisteredMeter | None:
-        """Return a meter as it is registered now."""
-        row = self._connection.execute(FIND_METER, key).fetchone()
-        if row is None:
-            return None
-        meter, metric_id, aggregation, field_name, cursor_id, boundary_id = row
-        definition = Definition(aggregation, field_name)
-        return RegisteredMeter(meter, UUID(bytes=metric_id), definition, cursor_id, boundary_id)
+    def find_meters(self, key: MeterKey) -> list[RegisteredMeter]:
+        """Return the meters of a code as they are registered now."""
+        return [meter for _, meter in map(read_meter, self.query(FIND_METERS, key))]
 
-    def tallies(self, meter: int, grain: int, span: Span, subscription: str) -> list[BucketTally]:
-        """Return the rollup rows of a range of buckets."""
-        buckets = self._buckets(meter, grain, span)
-        parameters = (meter, grain, buckets, subscription, NO_GROUP)
-        (rows,) = self._connection.execute(TALLIES, parameters).fetchone()
-        return [
-            BucketTally(grain, bucket, Tally(count, read_decimal(total), read_decimal(greatest)))
-            for bucket, count, total, greatest in _tallies_decoder.decode(rows)
-        ]
+    def add_tallies(self, question: Question, grain: int, span: Span) -> None:
+        """Add the rollup rows of a range of buckets to a question."""
+        (rows,) = self._of_buckets(TALLIES, question, grain, span)
+        for group_key, text, row in _tallies_decoder.decode(rows):
+            question.add_tally(group_key, text, read_tally(row))
 
-    def values(self, meter: int, grain: int, span: Span, subscription: str) -> list[ValueOperation]:
-        """Return the value set rows of a range of buckets."""
-        buckets = self._buckets(meter, grain, span)
-        parameters = (meter, grain, buckets, subscription, NO_GROUP)
-        (rows,) = self._connection.execute(VALUES, parameters).fetchone()
-        return [
-            ValueOperation(value, LastOperation(last_at, last_id, bool(is_present)))
-            for value, last_at, last_id, is_present in _values_decoder.decode(rows)
-        ]
+    def add_values(self, question: Question, grain: int, span: Span) -> None:
+        """Add the value set rows of a range of buckets to a question."""
+        (rows,) = self._of_buckets(VALUES, question, grain, span)
+        for group_key, text, value, (at_us, event_id, is_present) in _values_decoder.decode(rows):
+            operation = LastOperation(at_us, event_id, bool(is_present))
+            question.add_value(group_key, text, value, operation)
+
+    def is_filled(self, question: Question, hour: int) -> bool:
+        """Tell whether any folded event of an hour takes part."""
+        (rows,) = self._of_buckets(TALLIES, question, HOUR, (hour, hour + 1))
+        return bool(rows != "[]")
 
     def folded_events(self, key: MeterKey, subscription: str, span_us: Span) -> list[RawEvent]:
         """Return the live events of a series that rollups cover, in a range of microseconds."""
@@ -169,7 +171,13 @@ class SqliteReads:
     ) -> list[RawEvent]:
         parameters = _of_series(key, subscription, span_us)
         (rows,) = self._connection.execute(statement, parameters).fetchone()
-        return [RawEvent(*row) for row in _raw_decoder.decode(rows)]
+        return _raw_decoder.decode(rows)
+
+    def _of_buckets(self, statement: str, question: Question, grain: int, span: Span) -> tuple[str]:
+        meter = question.meter.meter
+        parameters = (meter, grain, self._buckets(meter, grain, span), question.subscription)
+        row: tuple[str] = self._connection.execute(statement, parameters).fetchone()
+        return row
 
     def _buckets(self, meter: int, grain: int, span: Span) -> str:
         """Return the buckets to look at as JSON: all of a short range, the filled of a long."""

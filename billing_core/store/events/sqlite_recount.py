@@ -4,24 +4,25 @@ from collections.abc import Iterator
 from uuid import UUID
 
 from billing_core.store.events.participation import Definition, MeterKey
-from billing_core.store.events.recount import Counted, State, compare, count_again
+from billing_core.store.events.recount import State, compare, count_again
 from billing_core.store.events.rollups import LastOperation, RollupKey, ValueKey
-from billing_core.store.events.sqlite_meters import read_decimal
+from billing_core.store.events.sqlite_meters import TALLY_COLUMNS, read_meter, read_tally
 from billing_core.store.events.sqlite_reads import SqliteReads
 
 _OF_ORG = "(:org IS NULL OR org = :org)"
 _EVENTS = f"""
-    SELECT id, org, external_subscription_id, code, ts, properties FROM events NOT INDEXED
+    SELECT id, org, external_subscription_id, code, ts, properties, precise_total_amount_cents
+    FROM events NOT INDEXED
     WHERE id <= (SELECT folded_id FROM log_state) AND deleted_at IS NULL AND {_OF_ORG}
 """  # noqa: S608 - a literal
 _METERS = f"""
-    SELECT org, code, meter, aggregation, field_name FROM meters
-    WHERE cursor_id >= boundary_id AND {_OF_ORG}
+    SELECT org, code, meter, metric_id, aggregation, field_name, dimensions, cursor_id, boundary_id
+    FROM meters WHERE cursor_id >= boundary_id AND {_OF_ORG}
 """  # noqa: S608 - a literal
-_ROLLUPS = """
-    SELECT meter, grain, bucket, external_subscription_id, group_key, n, total, greatest
+_ROLLUPS = f"""
+    SELECT meter, grain, bucket, external_subscription_id, group_key, {TALLY_COLUMNS}
     FROM rollups WHERE meter = ?
-"""
+"""  # noqa: S608 - names of columns
 _VALUES = """
     SELECT meter, grain, bucket, external_subscription_id, group_key, value,
            last_at, last_id, is_present
@@ -61,13 +62,12 @@ _INDEXES = {
 def differences(reads: SqliteReads, org_id: UUID | None) -> list[str]:
     """Name every rollup, value, counter and index that the events contradict."""
     scope = {"org": None if org_id is None else org_id.bytes}
-    meters = {
-        MeterKey(org, code): (meter, Definition(aggregation, field_name))
-        for org, code, meter, aggregation, field_name in reads.query(_METERS, scope)
-    }
+    meters: dict[MeterKey, list[tuple[int, Definition]]] = {}
+    for key, meter in map(read_meter, reads.query(_METERS, scope)):
+        meters.setdefault(key, []).append((meter.meter, meter.definition))
     counted = State()
     count_again(reads.query(_EVENTS, scope), meters, counted)
-    kept = _kept(reads, [meter for meter, _ in meters.values()])
+    kept = _kept(reads, [meter for several in meters.values() for meter, _ in several])
     kept.codes = {MeterKey(org, code): count for org, code, count in reads.query(_CODES, scope)}
     return [*compare(kept, counted), *_index_differences(reads)]
 
@@ -76,8 +76,7 @@ def _kept(reads: SqliteReads, meters: list[int]) -> State:
     state = State()
     for meter in meters:
         for row in reads.query(_ROLLUPS, (meter,)):
-            total, greatest = read_decimal(row[6]), read_decimal(row[7])
-            state.rollups[RollupKey(*row[:5])] = Counted(row[5], total, greatest)
+            state.rollups[RollupKey(*row[:5])] = read_tally(row[5:])
         for row in reads.query(_VALUES, (meter,)):
             state.values[ValueKey(*row[:6])] = LastOperation(row[6], row[7], bool(row[8]))
     return state

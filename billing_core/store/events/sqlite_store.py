@@ -1,8 +1,9 @@
 """The event store on SQLite: reads in threads, writes and meters through the writer process."""
 
 import asyncio
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from queue import SimpleQueue
@@ -10,8 +11,8 @@ from typing import TypeVar
 from uuid import UUID
 
 from billing_core.clock import wall_now
-from billing_core.domain.errors import Unavailable
 from billing_core.ports import (
+    DueEvent,
     EventFilter,
     Meter,
     MeteredEvent,
@@ -21,19 +22,13 @@ from billing_core.ports import (
 )
 from billing_core.store.events import sqlite_listing, sqlite_recount, sqlite_usage
 from billing_core.store.events.participation import MeterKey, definition_of
-from billing_core.store.events.raw_usage import (
-    is_rolled_up,
-    metered_events,
-    usage_of,
-    whole,
-    window_us,
-)
+from billing_core.store.events.raw_usage import metered_events, window_us
 from billing_core.store.events.records import micros
 from billing_core.store.events.sqlite_client import SqliteWriterClient
 from billing_core.store.events.sqlite_reads import SqliteReads
 
 READERS = 4
-REGISTRATION_ATTEMPTS = 8
+PATIENCE_SECONDS = 2
 # Each query looks through the unfolded tail; for many it is cheaper to have it folded first.
 SETTLED_QUERIES = 8
 Answer = TypeVar("Answer")
@@ -64,15 +59,20 @@ class SqliteEventStore:
     ) -> list[dict[Hashable, MeteredUsage]]:
         """Answer each query, in order; see `EventStore.usage`.
 
-        Raises `ValueError` for an aggregation that is not metered and `Unavailable` when a meter
-        cannot be made ready.
+        Raises `ValueError` for an aggregation that is not metered.
         """
-        plain = [position for position, query in enumerate(queries) if is_rolled_up(query)]
-        rolled = await self._ask(org_id, [queries[each] for each in plain], sqlite_usage.answer)
-        answers = {position: whole(found) for position, found in zip(plain, rolled, strict=True)}
-        for position, query in enumerate(queries):
-            if position not in answers:
-                answers[position] = usage_of(query, await self.events(org_id, query))
+        for query in queries:
+            definition_of(query.meter)
+        if len(queries) >= SETTLED_QUERIES:
+            await self.settle()
+        answers, missing = await self._read(
+            lambda reads: sqlite_usage.answer(reads, org_id, queries, patient=True)
+        )
+        if missing:
+            await self._register(org_id, [queries[position].meter for position in missing])
+            answers, _ = await self._read(
+                lambda reads: sqlite_usage.answer(reads, org_id, queries, patient=False)
+            )
         return [answers[position] for position in range(len(queries))]
 
     async def events(self, org_id: UUID, query: UsageQuery) -> list[MeteredEvent]:
@@ -107,9 +107,22 @@ class SqliteEventStore:
         key = MeterKey(org_id.bytes, meter.code)
         await self._writer.register(key, meter.metric_id, definition_of(meter))
 
+    async def watch(self, org_id: UUID, codes: Iterable[str]) -> None:
+        """Watch exactly these codes of an organization; see `EventStore.watch`."""
+        await self._writer.watch(org_id.bytes, codes)
+
     async def settle(self) -> None:
         """Have everything folded, so that reads need not look at the events behind it."""
         await self._writer.settle()
+
+    async def due(self, limit: int) -> list[DueEvent]:
+        """Return the oldest due events; see `EventStore.due`."""
+        await self.settle()
+        return await self._read(lambda reads: sqlite_listing.due(reads, limit))
+
+    async def settle_due(self, orders: Iterable[int]) -> None:
+        """Take events off the list of those that are due; see `EventStore.settle_due`."""
+        await self._writer.settle_due(orders)
 
     async def forget(self, org_id: UUID, code: str, until: datetime) -> int:
         """Soft-delete a code's events created up to `until`; see `EventStore.forget`."""
@@ -120,28 +133,12 @@ class SqliteEventStore:
         """Compare every rollup with a recount of the raw events; see `EventStore.recount`."""
         return await self._read(lambda reads: sqlite_recount.differences(reads, org_id))
 
-    async def _ask(
-        self,
-        org_id: UUID,
-        queries: Sequence[UsageQuery],
-        answer: Callable[[SqliteReads, sqlite_usage.Question], Answer],
-    ) -> list[Answer]:
-        def ask(reads: SqliteReads) -> list[Answer] | set[int]:
-            questions = sqlite_usage.questions_for(reads, org_id, queries)
-            if isinstance(questions, set):
-                return questions
-            return [answer(reads, question) for question in questions]
-
-        if len(queries) >= SETTLED_QUERIES:
-            await self.settle()
-        for _ in range(REGISTRATION_ATTEMPTS):
-            answers = await self._read(ask)
-            if isinstance(answers, list):
-                return answers
-            for meter in {queries[position].meter for position in answers}:
-                await self.register_meter(org_id, meter)
-        # Two callers keep redefining one meter, or one call asks for two definitions of a code.
-        raise Unavailable
+    async def _register(self, org_id: UUID, meters: Iterable[Meter]) -> None:
+        """Have meters built, and wait a moment for it; the writer goes on behind."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                for meter in set(meters):
+                    await self.register_meter(org_id, meter)
 
     async def _read(self, question: Callable[[SqliteReads], Answer]) -> Answer:
         def run() -> Answer:

@@ -1,8 +1,8 @@
-"""How a window of time is cut into whole days, whole hours and the rest."""
+"""How a window of time is cut into whole buckets and the rest."""
 
 from dataclasses import dataclass
 
-from billing_core.store.events.rollups import HOUR_US, HOURS_PER_DAY
+from billing_core.store.events.rollups import DAY, HOUR, HOUR_US, HOURS_PER_BUCKET, LONG
 
 Span = tuple[int, int]
 
@@ -11,30 +11,48 @@ Span = tuple[int, int]
 class WindowParts:
     """A half-open window `[start, end)` in microseconds, cut without gap or overlap.
 
-    `days` and `hours` are half-open ranges of buckets read from rollups, `edges` half-open ranges
-    of microseconds, each inside one hour, read from raw events. `whole` is everything between the
-    edges, in hours.
+    `spans` are half-open ranges of buckets by grain, read from rollups; `edges` half-open ranges of
+    microseconds, each inside one hour, read from raw events. `whole_us` is everything between the
+    edges, in microseconds.
     """
 
-    days: Span | None
-    hours: tuple[Span, ...]
+    spans: tuple[tuple[int, Span], ...]
     edges: tuple[Span, ...]
-    whole: Span = (0, 0)
+    whole_us: Span = (0, 0)
 
 
-def cut(start_us: int, end_us: int) -> WindowParts:
-    """Cut a window; an empty or inverted one has no parts."""
+def cut(start_us: int, end_us: int, last_us: int | None = None) -> WindowParts:
+    """Cut a window; an empty or inverted one has no parts.
+
+    With `last_us`, the last microsecond of the window becomes an edge of its own.
+    """
     if end_us <= start_us:
-        return WindowParts(None, (), ())
-    first_hour, last_hour = -(-start_us // HOUR_US), end_us // HOUR_US
-    if first_hour > last_hour:
-        return WindowParts(None, (), ((start_us, end_us),))
-    edges = _filled((start_us, first_hour * HOUR_US), (last_hour * HOUR_US, end_us))
-    first_day, last_day = -(-first_hour // HOURS_PER_DAY), last_hour // HOURS_PER_DAY
-    if first_day >= last_day:
-        return WindowParts(None, _filled((first_hour, last_hour)), edges, (first_hour, last_hour))
-    hours = _filled((first_hour, first_day * HOURS_PER_DAY), (last_day * HOURS_PER_DAY, last_hour))
-    return WindowParts((first_day, last_day), hours, edges, (first_hour, last_hour))
+        return WindowParts((), ())
+    if last_us is not None:
+        rest = cut(start_us, last_us)
+        return WindowParts(rest.spans, (*rest.edges, (last_us, last_us + 1)), rest.whole_us)
+    first, last = -(-start_us // HOUR_US), end_us // HOUR_US
+    if first > last:
+        return WindowParts((), ((start_us, end_us),))
+    edges = _filled((start_us, first * HOUR_US), (last * HOUR_US, end_us))
+    whole_us = (first * HOUR_US, last * HOUR_US) if first < last else (0, 0)
+    return WindowParts(tuple(_buckets(first, last, (LONG, DAY, HOUR))), edges, whole_us)
+
+
+def _buckets(first_hour: int, last_hour: int, grains: tuple[int, ...]) -> list[tuple[int, Span]]:
+    """Cover hours with the longest buckets that fit, the rest on both sides with shorter ones."""
+    if first_hour >= last_hour:
+        return []
+    grain, *shorter = grains
+    hours = HOURS_PER_BUCKET[grain]
+    first, last = -(-first_hour // hours), last_hour // hours
+    if first >= last:
+        return _buckets(first_hour, last_hour, tuple(shorter))
+    return [
+        *_buckets(first_hour, first * hours, tuple(shorter)),
+        (grain, (first, last)),
+        *_buckets(last * hours, last_hour, tuple(shorter)),
+    ]
 
 
 def _filled(*spans: Span) -> tuple[Span, ...]:

@@ -29,6 +29,8 @@ from billing_core.store.events.frames import (
     Register,
     Reply,
     Settle,
+    SettleDue,
+    Watch,
     command_decoder,
     encoder,
     frame,
@@ -68,7 +70,7 @@ class Writer:
         self._selector = selectors.DefaultSelector()
         self._selector.register(listener, selectors.EVENT_READ)
         self._commands: deque[tuple[Client, Command]] = deque()
-        self._waiting: list[tuple[Client, int, MeterKey]] = []
+        self._waiting: list[tuple[Client, int, int]] = []
         self._is_stopping = False
         self._parent_pid = os.getppid()
 
@@ -121,22 +123,24 @@ class Writer:
                 self._log.fold_keys(least_keys=1)
             else:
                 self._log.fold_keys()
-            key = self._log.meters.unfinished()
-            if key is not None:
-                self._log.backfill(key)
-                self._announce(key)
+            meter = self._log.meters.unfinished()
+            if meter is not None:
+                self._log.backfill(meter)
+                self._announce()
         except FAILURES:
             # What was answered is committed; this is tried again.
             logger.exception("maintenance failed")
 
-    def _announce(self, key: MeterKey) -> None:
-        """Answer those who wait for a meter, once it covers every event."""
-        if not self._log.meters.registered[key].is_complete:
-            return
-        ready = [waiting for waiting in self._waiting if waiting[2] == key]
-        self._waiting = [waiting for waiting in self._waiting if waiting[2] != key]
+    def _announce(self) -> None:
+        """Answer those who wait for a meter that covers every event now, or is gone."""
+        ready = [waiting for waiting in self._waiting if self._is_ready(waiting[2])]
+        self._waiting = [waiting for waiting in self._waiting if waiting not in ready]
         for client, number, _ in ready:
             self._reply(client, number, _NULL)
+
+    def _is_ready(self, meter: int) -> bool:
+        known = self._log.meters.registered.get(meter)
+        return known is None or known[1].is_complete
 
     def _receive(self, timeout_seconds: float) -> bool:
         """Read what has arrived; True when there was anything to read."""
@@ -211,10 +215,10 @@ class Writer:
     def _answer(self, client: Client, command: Command) -> None:
         if isinstance(command, Register):
             key = MeterKey(command.org_id, command.code)
-            definition = Definition(command.aggregation, command.field_name)
-            self._log.register(key, UUID(bytes=command.metric_id), definition)
-            if not self._log.meters.registered[key].is_complete:
-                self._waiting.append((client, command.number, key))
+            definition = Definition(command.aggregation, command.field_name, command.dimensions)
+            meter = self._log.register(key, UUID(bytes=command.metric_id), definition)
+            if not self._is_ready(meter):
+                self._waiting.append((client, command.number, meter))
                 return
             self._reply(client, command.number, _NULL)
         elif isinstance(command, Forget):
@@ -222,9 +226,16 @@ class Writer:
             count = self._log.forget(key, command.until_us, command.now_us)
             self._reply(client, command.number, encoder.encode(count))
         else:
-            if isinstance(command, Settle):
-                self._log.settle()
+            self._obey(command)
             self._reply(client, command.number, _NULL)
+
+    def _obey(self, command: Command) -> None:
+        if isinstance(command, Settle):
+            self._log.settle()
+        elif isinstance(command, Watch):
+            self._log.watch(command.org_id, command.codes)
+        elif isinstance(command, SettleDue):
+            self._log.settle_due(command.event_ids)
 
     def _fail(self, client: Client, command: Command, error: Exception) -> None:
         self._send(client, Reply(command.number, type(error).__name__, msgspec.Raw(_NULL)))

@@ -1,0 +1,38 @@
+"""The process that folds events into rollups on PostgreSQL, started by `tallygate serve`."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+
+from billing_core.store.events.folder import FoldingLoop
+from gateway.core import database_url
+from gateway.settings import Settings
+
+# Behind requests: what it does can wait, and readers look at what it has not done yet.
+NICENESS = 5
+
+
+def folder_command(data_dir: Path) -> list[str]:
+    """Return the command line of a folder; the database comes from the settings it inherits."""
+    return [sys.executable, "-m", "gateway.folder", str(data_dir)]
+
+
+async def _fold(settings: Settings) -> None:
+    loop = FoldingLoop(database_url(settings))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, loop.stop)
+    await loop.run()
+
+
+def main() -> None:
+    """Fold until a signal."""
+    logging.basicConfig(level=logging.INFO)
+    os.nice(NICENESS)
+    asyncio.run(_fold(Settings.from_environment(data_dir=Path(sys.argv[1]))))
+
+
+if __name__ == "__main__":
+    main()
