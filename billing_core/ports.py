@@ -100,8 +100,8 @@ class MeteredUsage:
     `units` is the number of events for count_agg, the sum for sum_agg and weighted_sum_agg (there:
     of the deltas in the window), the greatest value for max_agg, the newest one (at least 0) for
     latest_agg, the number of present values for unique_count_agg. `unit_seconds` is, for
-    weighted_sum_agg, the sum of each delta times the seconds from its event to the window's end,
-    rounded up to a whole second. `amount_cents` adds up `precise_total_amount_cents` of the events
+    weighted_sum_agg, the sum of each delta times the seconds from its event to the last instant of
+    the window, rounded up to a whole second. `amount_cents` adds up `precise_total_amount_cents` of the events
     that took part, except for unique_count_agg.
     """
 

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from decimal import (
     MAX_PREC,
     ROUND_CEILING,
@@ -19,7 +19,12 @@ from billing_core.domain.money import exact_context
 
 _NUMERIC = re.compile(r"-?[0-9]+(\.[0-9]+)?")
 _ROUNDINGS = {"round": ROUND_HALF_UP, "ceil": ROUND_CEILING, "floor": ROUND_FLOOR}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SECOND = timedelta(seconds=1)
+_MICROSECOND = timedelta(microseconds=1)
+_DAY_SECONDS = 86_400
 ZERO = Decimal(0)
+UNITS_PLACES = 20  # what a division of units keeps (docs/rules/metering.md 9)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,14 @@ class Folded:
 
     units: Decimal
     events_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Weighted:
+    """A level weighted by the time it held, and the level at the end (`total_aggregated_units`)."""
+
+    units: Decimal
+    end_level: Decimal
 
 
 def property_text(value: Any) -> str | None:
@@ -116,7 +129,8 @@ def numeric(text: str | None) -> Decimal | None:
 def fold(aggregation: str, events: Sequence[Fact]) -> Folded:
     """Aggregate the events of one window, bucket and group.
 
-    `aggregation` is count_agg, sum_agg, max_agg, latest_agg or unique_count_agg; another one raises
+    `aggregation` is count_agg, sum_agg, max_agg, latest_agg, unique_count_agg or weighted_sum_agg,
+    of which only the change of level is told here (`weighted_sum` weights it); another one raises
     `KeyError`. This is the meaning every event store must equal (`docs/rules/metering.md` 2.2).
     """
     return _FOLDS[aggregation](events)
@@ -167,7 +181,64 @@ _FOLDS: dict[str, Callable[[Sequence[Fact]], Folded]] = {
     "max_agg": _max,
     "latest_agg": _latest,
     "unique_count_agg": _unique,
+    "weighted_sum_agg": _sum,
 }
+
+
+def weighted_sum(
+    initial: Decimal, events: Sequence[Fact], start: datetime, end: datetime, period_days: int
+) -> Weighted:
+    """Weight a level by the seconds it held in `[start, end)`: what weighted_sum_agg means.
+
+    `initial` is the level at `start`, each event of the window a change of it; the last segment
+    ends with the last second. Divided by the seconds of `period_days`, the days of the whole
+    period, however short the window (`docs/rules/metering.md` 2.2).
+    """
+    level, since, unit_seconds = initial, start, ZERO
+    with localcontext(prec=MAX_PREC):
+        for event in sorted(events, key=_position):
+            unit_seconds += level * _seconds(since, event.at)
+            level += numeric(event.value) or ZERO
+            since = event.at
+        unit_seconds += level * _seconds(since, closing_second(end))
+    return Weighted(_per_period(unit_seconds, period_days), level)
+
+
+def weighted_units(  # noqa: PLR0913, PLR0917 - two sums and the window they belong to
+    initial: Decimal,
+    units: Decimal,
+    unit_seconds: Decimal,
+    start: datetime,
+    end: datetime,
+    period_days: int,
+) -> Weighted:
+    """Return what `weighted_sum` does, from sums that stores keep instead of the events.
+
+    `units` is the sum of the changes in `[start, end)`; `unit_seconds` that of each change times
+    the seconds from its event to `closing_second(end)`.
+    """
+    with localcontext(prec=MAX_PREC):
+        total = initial * _seconds(start, closing_second(end)) + unit_seconds
+        return Weighted(_per_period(total, period_days), initial + units)
+
+
+def closing_second(end: datetime) -> datetime:
+    """Return where the last segment of a weighted window `[.., end)` ends.
+
+    That is the last instant inside, rounded up to a whole second: an end of day that excludes
+    midnight gives midnight, a termination at 12:00:00 sharp (which belongs to the window) 12:00:00.
+    """
+    return _EPOCH - (_EPOCH - (end - _MICROSECOND)) // _SECOND * _SECOND
+
+
+def _seconds(start: datetime, end: datetime) -> Decimal:
+    return Decimal((end - start) // _MICROSECOND).scaleb(-6)
+
+
+def _per_period(unit_seconds: Decimal, period_days: int) -> Decimal:
+    with exact_context(), localcontext(prec=_room_for(unit_seconds)):
+        average = unit_seconds / (period_days * _DAY_SECONDS)
+        return average.quantize(Decimal(1).scaleb(-UNITS_PLACES))
 
 
 def apply_rounding(units: Decimal, function: str | None, precision: int | None) -> Decimal:
@@ -178,7 +249,11 @@ def apply_rounding(units: Decimal, function: str | None, precision: int | None) 
     """
     if function is None:
         return units
-    with exact_context() as context:
-        context.prec = max(context.prec, len(units.as_tuple().digits) + 1)
+    with exact_context(), localcontext(prec=_room_for(units)):
         rounded = units.scaleb(precision or 0).to_integral_value(rounding=_ROUNDINGS[function])
         return Decimal(format(rounded.scaleb(-(precision or 0)), "f"))
+
+
+def _room_for(value: Decimal) -> int:
+    """Return a precision that leaves every digit of a value standing, and many more."""
+    return 400 + len(value.as_tuple().digits)

@@ -146,6 +146,7 @@ async def reads(report: Report, rig: EventRig, name: str, sizes: Sizes) -> None:
     medium = await filled(rig, sizes.medium_events, SUBSCRIPTIONS)
     large_one = await filled(rig, sizes.large_events, 10)
     large = await filled(rig, sizes.large_events, SUBSCRIPTIONS)
+    await rig.store.settle()
     uneven = (START + timedelta(minutes=29), MONTH[1] - timedelta(minutes=31))
 
     def one(org_id: UUID, window: tuple[datetime, datetime]) -> Callable[[], Awaitable[object]]:

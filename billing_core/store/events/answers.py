@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
+from billing_core.domain.metrics import closing_second
 from billing_core.ports import Group, MeteredUsage, UsageQuery
 from billing_core.store.events.participation import (
     COUNT,
@@ -23,7 +24,6 @@ from billing_core.store.events.rollups import Folding, LastOperation, Tally, fol
 from billing_core.store.events.windows import WindowParts, cut
 
 ZERO = Decimal(0)
-SECOND_US = 1_000_000
 
 
 class RawEvent(NamedTuple):
@@ -143,8 +143,8 @@ class Question:
             units = max(tally.newest.number, ZERO) if tally.newest else ZERO
         unit_seconds = ZERO
         if self.aggregation == WEIGHTED:
-            end_us = -(-micros(self.query.end) // SECOND_US) * SECOND_US
-            whole = EXACT.multiply(units, Decimal(end_us))
+            closing = Decimal(micros(closing_second(self.query.end)))
+            whole = EXACT.multiply(units, closing)
             unit_seconds = EXACT.subtract(whole, tally.moment or ZERO).scaleb(-6, EXACT)
         return MeteredUsage(units, tally.events_count, unit_seconds, tally.amount or ZERO)
 

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from billing_core.domain.metrics import fold, numeric, property_text
+from billing_core.domain.metrics import closing_second, fold, numeric, property_text
 from billing_core.ports import MeteredEvent, MeteredUsage, UsageQuery
 from billing_core.store.events.participation import (
     COUNT,
@@ -22,7 +22,6 @@ from billing_core.store.events.participation import (
 from billing_core.store.events.records import instant, micros
 
 _properties = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
-_SECOND = timedelta(seconds=1)
 _MICROSECOND = timedelta(microseconds=1)
 
 
@@ -95,7 +94,7 @@ def _usage(query: UsageQuery, events: Sequence[MeteredEvent]) -> MeteredUsage:
     amounts = [event.precise_total_amount_cents or Decimal(0) for event in events]
     unit_seconds = Decimal(0)
     if aggregation == WEIGHTED:
-        end = -(-(query.end - _EPOCH) // _SECOND) * _SECOND + _EPOCH
+        end = closing_second(query.end)
         unit_seconds = exact_number(
             (numeric(event.value) or Decimal(0), (end - event.at) // _MICROSECOND)
             for event in events
@@ -103,6 +102,3 @@ def _usage(query: UsageQuery, events: Sequence[MeteredEvent]) -> MeteredUsage:
     return MeteredUsage(
         folded.units, folded.events_count, unit_seconds, exact_number((a, 1) for a in amounts)
     )
-
-
-_EPOCH = instant(0)
