@@ -18,7 +18,13 @@ from billing_core.ports import Meter
 from billing_core.store.events.schema import POSTGRES_DDL
 from tests.bench import direct
 from tests.bench.load import KEY
-from tests.bench.machine import Copy, Executemany, fdatasync_us
+from tests.bench.machine import (
+    Copy,
+    Executemany,
+    fdatasync_us,
+    postgres_bare_scan,
+    sqlite_bare_scan,
+)
 from tests.bench.report import Report
 from tests.bench.server import ORG_ID
 from tests.support.events import (
@@ -32,6 +38,7 @@ from tests.support.postgres import execute, fresh_database
 
 # The generator shares the machine with what is measured; ours, in Python, takes more of it.
 WRK = shutil.which("wrk")
+DIRECT_ROUNDS = 2
 STORES = ("noop", "sqlite", "postgres")
 
 
@@ -190,11 +197,11 @@ async def _copy(url: str, events: Any) -> float:
 
 
 async def _direct(
-    report: Report, rig_context: Any, name: str, sizes: direct.Sizes, rounds: int
+    report: Report, rig_context: Any, name: str, sizes: direct.Sizes, bare: direct.BareScan
 ) -> None:
     async with rig_context as rig:
         assert isinstance(rig, EventRig)
-        await direct.run(report, rig, name, sizes, rounds)
+        await direct.run(report, rig, name, sizes, DIRECT_ROUNDS, bare)
 
 
 def main() -> None:
@@ -204,7 +211,7 @@ def main() -> None:
     parser.add_argument("--only", choices=("http", "sqlite", "postgres"))
     arguments = parser.parse_args()
     report = Report()
-    sizes, rounds = (direct.QUICK, 2) if arguments.quick else (direct.FULL, 5)
+    sizes = direct.QUICK if arguments.quick else direct.FULL
     begin = perf_counter_ns()
     with tempfile.TemporaryDirectory(prefix="bench") as temporary:
         directory = Path(temporary)
@@ -215,13 +222,15 @@ def main() -> None:
             http(report, directory, arguments.quick)
         if arguments.only in {None, "sqlite"}:
             with running_writer(directory) as files:
-                asyncio.run(_direct(report, rig_on(files), "sqlite", sizes, rounds))
+                bare = sqlite_bare_scan(directory)
+                asyncio.run(_direct(report, rig_on(files), "sqlite", sizes, bare))
         if arguments.only in {None, "postgres"}:
             with fresh_database() as url:
                 asyncio.run(execute(url, *POSTGRES_DDL))
                 with running_folder(url):
                     rig = postgres_rig(url, is_empty=False)
-                    asyncio.run(_direct(report, rig, "postgres", sizes, rounds))
+                    bare = postgres_bare_scan(url)
+                    asyncio.run(_direct(report, rig, "postgres", sizes, bare))
     report.close()
     report.say(f"\n{(perf_counter_ns() - begin) / 1e9:.0f} seconds")
 

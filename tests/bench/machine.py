@@ -3,10 +3,10 @@
 import os
 import secrets
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from time import perf_counter_ns
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import asyncpg
 
@@ -99,3 +99,68 @@ class Copy:
         for at in range(0, len(rows), 1000):
             await self._connection.copy_records_to_table("copied", records=rows[at : at + 1000])
         return len(rows) * NS / (perf_counter_ns() - begin)
+
+
+_SUM = """
+    SELECT count(*), sum(v), max(v) FROM bare
+    WHERE sub = 's' AND code = 'c' AND ts BETWEEN 0 AND {}
+"""
+_DISTINCT = _SUM.replace("count(*), sum(v), max(v)", "count(DISTINCT v)")
+_SCANS = 5
+
+
+class Scans(NamedTuple):
+    """Microseconds of a few scans of one subscription by a covering index, none of it our code."""
+
+    total_us: list[float]
+    distinct_us: list[float]
+
+
+def sqlite_bare_scan(directory: Path) -> Callable[[int], Awaitable[Scans]]:
+    """Return a scan of one subscription by a covering index in a bare SQLite file."""
+
+    async def scan(rows: int) -> Scans:
+        connection = sqlite3.connect(directory / "scan.db", isolation_level=None)
+        connection.execute("DROP TABLE IF EXISTS bare")
+        connection.execute("CREATE TABLE bare (sub TEXT, code TEXT, ts INTEGER, v INTEGER)")
+        connection.execute("BEGIN")
+        connection.executemany(
+            "INSERT INTO bare VALUES ('s', 'c', ?, ?)", ((n, n % 997) for n in range(rows))
+        )
+        connection.execute("COMMIT")
+        connection.execute("CREATE INDEX covering ON bare (sub, code, ts, v)")
+        taken: list[list[float]] = [[], []]
+        for number in range(2 * _SCANS):
+            begin = perf_counter_ns()
+            connection.execute((_SUM, _DISTINCT)[number % 2].format(rows)).fetchall()
+            taken[number % 2].append((perf_counter_ns() - begin) / 1000)
+        connection.close()
+        return Scans(*taken)
+
+    return scan
+
+
+def postgres_bare_scan(url: str) -> Callable[[int], Awaitable[Scans]]:
+    """Return a scan of one subscription by a covering index in a bare PostgreSQL table."""
+
+    async def scan(rows: int) -> Scans:
+        connection: Any = await asyncpg.connect(url)
+        await connection.execute("DROP TABLE IF EXISTS bare")
+        await connection.execute("CREATE TABLE bare (sub text, code text, ts bigint, v numeric)")
+        await connection.execute(
+            "INSERT INTO bare SELECT 's', 'c', n, n % 997 FROM generate_series(1, $1::bigint) AS n",
+            rows,
+        )
+        await connection.execute("CREATE INDEX ON bare (sub, code, ts) INCLUDE (v)")
+        await connection.execute("VACUUM ANALYZE bare")
+        await connection.execute("SET enable_seqscan = off")
+        await connection.execute("SET max_parallel_workers_per_gather = 0")
+        taken: list[list[float]] = [[], []]
+        for number in range(2 * _SCANS):
+            begin = perf_counter_ns()
+            await connection.fetch((_SUM, _DISTINCT)[number % 2].format(rows))
+            taken[number % 2].append((perf_counter_ns() - begin) / 1000)
+        await connection.close()
+        return Scans(*taken)
+
+    return scan

@@ -20,7 +20,14 @@ from billing_core.store.events.participation import (
 )
 from billing_core.store.events.raw_usage import window_us
 from billing_core.store.events.records import micros
-from billing_core.store.events.rollups import Folding, LastOperation, Tally, folding_of
+from billing_core.store.events.rollups import (
+    TALLY_GRAINS,
+    VALUE_GRAINS,
+    Folding,
+    LastOperation,
+    Tally,
+    folding_of,
+)
 from billing_core.store.events.windows import WindowParts, cut
 
 ZERO = Decimal(0)
@@ -52,8 +59,10 @@ class Question:
 
     def __post_init__(self) -> None:
         last = self.query.last
-        self.parts = cut(*window_us(self.query), None if last is None else micros(last.at))
         self.folding = folding_of(self.meter.meter, self.meter.definition)
+        grains = VALUE_GRAINS if self.aggregation == UNIQUE else TALLY_GRAINS
+        last_us = None if last is None else micros(last.at)
+        self.parts = cut(*window_us(self.query), last_us, grains)
         kept = self.meter.definition.dimensions
         self._columns = tuple(kept.index(each) for each in self.query.meter.dimensions)
 

@@ -23,6 +23,7 @@ from billing_core.store.events.records import instant
 from billing_core.store.events.rollups import (
     DAY,
     DAY_US,
+    EIGHT_DAYS,
     HOUR,
     HOUR_US,
     LONG,
@@ -38,6 +39,9 @@ from billing_core.store.events.rollups import (
 MOST_DIFFERENCES = 100
 Key = TypeVar("Key")
 Value = TypeVar("Value")
+
+
+_WIDTHS = ((HOUR, HOUR_US), (DAY, DAY_US), (LONG, 64 * DAY_US))
 
 
 @dataclass(slots=True)
@@ -73,7 +77,13 @@ def _count_event(
     number = numeric(fact.value)
     if number is None and aggregation not in {COUNT, UNIQUE}:
         return
-    for grain, width_us in ((HOUR, HOUR_US), (DAY, DAY_US), (LONG, 64 * DAY_US)):
+    if aggregation == UNIQUE:
+        operation = LastOperation(at_us, event_id, fact.operation != "remove")
+        for grain, width_us in (*_WIDTHS, (EIGHT_DAYS, 8 * DAY_US)):
+            bucket = at_us // width_us
+            kept_under = ValueKey(meter, grain, bucket, subscription, group, value_name(fact.value))
+            state.values[kept_under] = max(state.values.get(kept_under, operation), operation)
+    for grain, width_us in _WIDTHS:
         key = RollupKey(meter, grain, at_us // width_us, subscription, group)
         kept = state.rollups.setdefault(key, Tally())
         kept.events_count += 1
@@ -89,10 +99,6 @@ def _count_event(
             kept.newest = max(kept.newest or newest, newest)
         if amount is not None:
             kept.amount = exact_sum(kept.amount, Decimal(amount))
-        if aggregation == UNIQUE:
-            value_key = ValueKey(*key, value_name(fact.value))
-            operation = LastOperation(at_us, event_id, fact.operation != "remove")
-            state.values[value_key] = max(state.values.get(value_key, operation), operation)
 
 
 def compare(kept: State, counted: State) -> list[str]:

@@ -19,14 +19,21 @@ from billing_core.store.events.participation import (
     reader_of,
 )
 
-# Buckets of an hour, of a day and of 64 days: the longest keep the history of recurring metrics
-# short, however long it gets.
-HOUR, DAY, LONG = 0, 1, 2
+# Buckets of an hour, a day, 8 and 64 days: the longest keep the history of recurring metrics short,
+# however long it gets. Those of 8 days exist for value sets only, which hold many rows per bucket.
+HOUR, DAY, LONG, EIGHT_DAYS = 0, 1, 2, 3
 HOUR_US = 3_600_000_000
 HOURS_PER_DAY = 24
 DAY_US = HOURS_PER_DAY * HOUR_US
 HOURS_PER_LONG = 64 * HOURS_PER_DAY
-HOURS_PER_BUCKET = {HOUR: 1, DAY: HOURS_PER_DAY, LONG: HOURS_PER_LONG}
+HOURS_PER_BUCKET = {
+    HOUR: 1,
+    DAY: HOURS_PER_DAY,
+    EIGHT_DAYS: 8 * HOURS_PER_DAY,
+    LONG: HOURS_PER_LONG,
+}
+TALLY_GRAINS = (LONG, DAY, HOUR)
+VALUE_GRAINS = (LONG, EIGHT_DAYS, DAY, HOUR)
 
 # The columns of a stored event that rollups depend on:
 # (id, org, external_subscription_id, code, ts, properties, precise_total_amount_cents).
@@ -228,8 +235,9 @@ class Deltas:
         """Return the newest operations by value set row, of every grain, in order."""
         found: dict[ValueKey, LastOperation] = {}
         for ((meter, hour, subscription, group_key), value), operation in self.values.items():
-            for grain, hours in HOURS_PER_BUCKET.items():
-                key = ValueKey(meter, grain, hour // hours, subscription, group_key, value)
+            for grain in VALUE_GRAINS:
+                bucket = hour // HOURS_PER_BUCKET[grain]
+                key = ValueKey(meter, grain, bucket, subscription, group_key, value)
                 if key not in found or operation > found[key]:
                     found[key] = operation
         return dict(sorted(found.items()))

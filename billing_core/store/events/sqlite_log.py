@@ -15,7 +15,7 @@ from billing_core.store.events.schema import prepare_sqlite
 from billing_core.store.events.sqlite_keys import SLICE_KEYS, SqliteKeys
 from billing_core.store.events.sqlite_meters import SqliteMeters
 
-FOLD_EVENTS = 4096
+FOLD_EVENTS = 8192
 WAL_EXTENSION_BYTES = 16 * 1024 * 1024
 LONGEST_EXTENDED_WAL_BYTES = 160 * 1024 * 1024
 _INSERT = """

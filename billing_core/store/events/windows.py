@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from billing_core.store.events.rollups import DAY, HOUR, HOUR_US, HOURS_PER_BUCKET, LONG
+from billing_core.store.events.rollups import HOUR_US, HOURS_PER_BUCKET, TALLY_GRAINS
 
 Span = tuple[int, int]
 
@@ -21,22 +21,28 @@ class WindowParts:
     whole_us: Span = (0, 0)
 
 
-def cut(start_us: int, end_us: int, last_us: int | None = None) -> WindowParts:
+def cut(
+    start_us: int,
+    end_us: int,
+    last_us: int | None = None,
+    grains: tuple[int, ...] = TALLY_GRAINS,
+) -> WindowParts:
     """Cut a window; an empty or inverted one has no parts.
 
-    With `last_us`, the last microsecond of the window becomes an edge of its own.
+    With `last_us`, the last microsecond of the window becomes an edge of its own. `grains` are the
+    buckets that exist, the longest first.
     """
     if end_us <= start_us:
         return WindowParts((), ())
     if last_us is not None:
-        rest = cut(start_us, last_us)
+        rest = cut(start_us, last_us, None, grains)
         return WindowParts(rest.spans, (*rest.edges, (last_us, last_us + 1)), rest.whole_us)
     first, last = -(-start_us // HOUR_US), end_us // HOUR_US
     if first > last:
         return WindowParts((), ((start_us, end_us),))
     edges = _filled((start_us, first * HOUR_US), (last * HOUR_US, end_us))
     whole_us = (first * HOUR_US, last * HOUR_US) if first < last else (0, 0)
-    return WindowParts(tuple(_buckets(first, last, (LONG, DAY, HOUR))), edges, whole_us)
+    return WindowParts(tuple(_buckets(first, last, grains)), edges, whole_us)
 
 
 def _buckets(first_hour: int, last_hour: int, grains: tuple[int, ...]) -> list[tuple[int, Span]]:
