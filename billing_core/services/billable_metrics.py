@@ -1,17 +1,22 @@
 """What can be done with billable metrics."""
 
-from billing_core.domain.errors import Invalid, NotFound, Problems
+from collections.abc import Sequence
+
+from billing_core.domain.errors import Forbidden, Invalid, NotFound, Problems
+from billing_core.domain.expressions import ExpressionError, compile_expression
+from billing_core.services import charge_filters
 from billing_core.services.shapes import catalog as shapes
-from billing_core.store import catalog
+from billing_core.store import catalog, invoices
 from billing_core.store.tables import BillableMetric
 from billing_core.store.unit import Unit
 from billing_core.wire.billable_metrics import (
     BillableMetricChange,
     BillableMetricIn,
+    MetricFilterIn,
 )
 from billing_core.wire.pages import Page
 
-RECURRING = frozenset({"sum_agg", "unique_count_agg"})
+RECURRING = frozenset({"sum_agg", "unique_count_agg", "weighted_sum_agg"})
 CHANGEABLE_WHEN_USED = frozenset({"name", "description", "filters"})
 FORGET_EVENTS_TOPIC = "events.forget"
 
@@ -26,7 +31,7 @@ async def create(unit: Unit, data: BillableMetricIn) -> BillableMetric:
         created_at=unit.now,
         updated_at=unit.now,
         recurring=bool(data.recurring),
-        filters=_sorted_filters(data.filters),
+        filters=_declared(data.filters),
         **values,
     )
     _check(metric)
@@ -61,13 +66,16 @@ async def update(unit: Unit, code: str, data: BillableMetricChange) -> BillableM
     if new_code != metric.code and await catalog.metric_by_code(unit, new_code):
         raise Invalid.field("code", "value_already_exist")
     if "filters" in changes:
-        changes["filters"] = _sorted_filters(changes["filters"])
+        changes["filters"] = _declared(changes["filters"])
     if "recurring" in changes:
         changes["recurring"] = bool(changes["recurring"])
     for name, value in changes.items():
         setattr(metric, name, value)
     _check(metric)
     metric.updated_at = unit.now
+    if "filters" in changes:
+        await charge_filters.trim(unit, metric)
+        await _flag_drafts(unit, metric)
     unit.emit("billable_metric.updated", "billable_metric", shapes.metric(metric).model_dump())
     return metric
 
@@ -76,6 +84,7 @@ async def delete(unit: Unit, code: str) -> BillableMetric:
     """Delete a metric with its charges; the events it counted are forgotten (metering.md 1.5)."""
     metric = await get(unit, code)
     metric.deleted_at = unit.now
+    await _flag_drafts(unit, metric)
     for charge in await catalog.charges_of_metric(unit, metric.id):
         charge.deleted_at = unit.now
     until = unit.now.isoformat()  # events carry the organization's time, which may be frozen
@@ -84,7 +93,15 @@ async def delete(unit: Unit, code: str) -> BillableMetric:
     return metric
 
 
+async def _flag_drafts(unit: Unit, metric: BillableMetric) -> None:
+    charges = await catalog.charges_of_metric(unit, metric.id)
+    for plan_id in {charge.plan_id for charge in charges}:
+        await invoices.flag_drafts(unit, plan_id=plan_id)
+
+
 def _check(metric: BillableMetric) -> None:
+    if metric.aggregation_type == "custom_agg":
+        raise Forbidden("feature_unavailable")  # it would run code that callers sent
     problems = Problems()
     if metric.aggregation_type == "count_agg":
         metric.field_name = None
@@ -92,15 +109,22 @@ def _check(metric: BillableMetric) -> None:
         problems.add("field_name", "value_is_mandatory")
     if metric.recurring and metric.aggregation_type not in RECURRING:
         problems.add("recurring", "not_compatible_with_aggregation_type")
-    if metric.recurring:
-        problems.add("recurring", "unsupported_value")  # carry-over is not metered yet
+    if metric.aggregation_type == "weighted_sum_agg" and metric.weighted_interval is None:
+        problems.add("weighted_interval", "value_is_mandatory")
     if metric.expression:
-        problems.add("expression", "unsupported_value")  # expressions are not evaluated yet
+        try:
+            compile_expression(metric.expression)
+        except ExpressionError:
+            problems.add("expression", "invalid_expression")
     problems.check()
 
 
-def _sorted_filters(filters: list[dict[str, object]] | None) -> list[object]:
-    return [
-        {"key": entry["key"], "values": sorted({str(v) for v in entry["values"]})}  # type: ignore[attr-defined]
-        for entry in filters or []
-    ]
+def _declared(filters: Sequence[MetricFilterIn] | None) -> list[object]:
+    declared: dict[str, set[str]] = {}
+    for one in filters or ():
+        if not one.key:
+            raise Invalid.field("key", "value_is_mandatory")
+        if not one.values or not all(one.values):
+            raise Invalid.field("values", "value_is_mandatory")
+        declared.setdefault(one.key, set()).update(one.values)
+    return [{"key": key, "values": sorted(values)} for key, values in declared.items()]

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from billing_core.ports import EventStore
 from billing_core.services import invoice_build, subscription_end
-from billing_core.store import catalog, invoices
+from billing_core.store import catalog, entitlements, invoices
 from billing_core.store.unit import Unit
 
 
@@ -20,3 +20,6 @@ async def finish(unit: Unit, events: EventStore, plan_id: UUID) -> None:
     plan.deleted_at = unit.now
     for charge in plan.charges:
         charge.deleted_at = unit.now
+    for fixed_charge in plan.fixed_charges:
+        fixed_charge.deleted_at = unit.now
+    await entitlements.save(unit, plan.id, {}, {})

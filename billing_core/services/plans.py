@@ -3,7 +3,7 @@
 from typing import Any
 
 from billing_core.domain.errors import Invalid, NotFound, Problems
-from billing_core.services import charges, taxes
+from billing_core.services import charges, fixed_charges, taxes
 from billing_core.services.shapes import catalog as shapes
 from billing_core.store import catalog, invoices
 from billing_core.store.tables import Plan
@@ -31,7 +31,7 @@ DELETE_TOPIC = "plans.delete"
 
 
 async def create(unit: Unit, data: PlanIn) -> Plan:
-    """Create a plan with its charges (subscriptions.md 1.1)."""
+    """Create a plan with its charges of both kinds (subscriptions.md 1.1)."""
     _refuse_unsupported(data)
     if await catalog.plan_by_code(unit, data.code):
         raise Invalid.field("code", "value_already_exist")
@@ -54,12 +54,12 @@ async def create(unit: Unit, data: PlanIn) -> Plan:
     )
     catalog.add(unit, plan)
     await unit.flush()
-    taken: set[str] = set()
-    for position, wanted in enumerate(data.charges or []):
-        taken.add((await charges.create(unit, plan, wanted, position, taken)).code)
+    await unit.session.refresh(plan, ["charges", "fixed_charges"])
+    await charges.replace(unit, plan, data.charges or [], live=False)
+    await fixed_charges.replace(unit, plan, data.fixed_charges or [], live=False)
     if data.tax_codes is not None:
         await taxes.assign(unit, OWNER, plan.id, data.tax_codes)
-    await unit.session.refresh(plan, ["charges"])
+    await unit.session.refresh(plan, ["charges", "fixed_charges"])
     unit.emit("plan.created", "plan", (await shapes.plan(unit, plan)).model_dump())
     return plan
 
@@ -92,14 +92,23 @@ async def update(unit: Unit, code: str, data: PlanChange) -> Plan:
         plan.bill_fixed_charges_monthly = None
     if "metadata" in given:
         plan.custom_metadata = data.metadata
-    plan.updated_at = unit.now
     if data.tax_codes is not None:
         await taxes.assign(unit, OWNER, plan.id, data.tax_codes)
     if data.charges is not None:
         await charges.replace(unit, plan, data.charges, live=live)
+    if data.fixed_charges is not None:
+        await fixed_charges.replace(unit, plan, data.fixed_charges, live=live)
+    await changed(unit, plan)
+    return plan
+
+
+async def changed(unit: Unit, plan: Plan) -> None:
+    """Say that a plan or a part of it changed: its drafts are recomputed, webhooks tell it."""
+    plan.updated_at = unit.now
+    await unit.flush()
+    await unit.session.refresh(plan, ["charges", "fixed_charges"])
     await invoices.flag_drafts(unit, plan_id=plan.id)
     unit.emit("plan.updated", "plan", (await shapes.plan(unit, plan)).model_dump())
-    return plan
 
 
 async def delete(unit: Unit, code: str) -> Plan:
@@ -127,7 +136,7 @@ def _split(interval: str, flag: bool | None) -> bool | None:  # noqa: FBT001 - t
 def _refuse_unsupported(data: PlanIn | PlanChange) -> None:
     # what is not billed yet is refused: a bill that silently ignores a rule would be wrong
     problems = Problems()
-    for name in ("fixed_charges", "usage_thresholds", "minimum_commitment", "trial_period"):
+    for name in ("usage_thresholds", "minimum_commitment", "trial_period"):
         if getattr(data, name):
             problems.add(name, "unsupported_value")
     if data.metadata is not None and len(data.metadata) > MAX_METADATA_KEYS:

@@ -1,4 +1,4 @@
-"""Queries about what can be sold: metrics, plans, charges and taxes."""
+"""Queries about what can be sold: metrics, add-ons, plans, charges, pricing units and taxes."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
@@ -8,9 +8,12 @@ from sqlalchemy import delete, select
 
 from billing_core.store.pages import page_of
 from billing_core.store.tables import (
+    AddOn,
     BillableMetric,
     Charge,
+    ChargeFilter,
     Plan,
+    PricingUnit,
     Subscription,
     Tax,
     TaxAssignment,
@@ -18,7 +21,7 @@ from billing_core.store.tables import (
 from billing_core.store.unit import Unit
 from billing_core.wire.pages import Page
 
-Coded = TypeVar("Coded", BillableMetric, Tax)
+Coded = TypeVar("Coded", AddOn, BillableMetric, PricingUnit, Tax)
 
 
 async def metric_by_code(unit: Unit, code: str) -> BillableMetric | None:
@@ -59,6 +62,49 @@ async def charges_of_metric(unit: Unit, metric_id: UUID) -> list[Charge]:
         select(Charge).where(Charge.billable_metric_id == metric_id, Charge.deleted_at.is_(None))
     )
     return list(rows)
+
+
+async def charges_page(unit: Unit, plan_id: UUID, page: Page) -> tuple[list[Charge], int]:
+    """List the live charges of a plan, newest first."""
+    query = select(Charge).where(Charge.plan_id == plan_id, Charge.deleted_at.is_(None))
+    return await page_of(unit, query, page, Charge.created_at.desc(), Charge.position)
+
+
+async def filters_page(unit: Unit, charge_id: UUID, page: Page) -> tuple[list[ChargeFilter], int]:
+    """List the live filters of a charge, in the order they are looked at."""
+    query = select(ChargeFilter).where(
+        ChargeFilter.charge_id == charge_id, ChargeFilter.deleted_at.is_(None)
+    )
+    return await page_of(unit, query, page, ChargeFilter.position)
+
+
+async def add_on_by_code(unit: Unit, code: str) -> AddOn | None:
+    """Find a live add-on by code."""
+    return await _by_code(unit, AddOn, code)
+
+
+async def add_on_by_id(unit: Unit, add_on_id: UUID) -> AddOn | None:
+    """Find a live add-on by id."""
+    return await unit.session.scalar(
+        select(AddOn).where(AddOn.id == add_on_id, AddOn.deleted_at.is_(None))
+    )
+
+
+async def add_ons_page(unit: Unit, page: Page) -> tuple[list[AddOn], int]:
+    """List live add-ons, newest first."""
+    query = select(AddOn).where(AddOn.deleted_at.is_(None))
+    return await page_of(unit, query, page, AddOn.created_at.desc(), AddOn.id.desc())
+
+
+async def pricing_unit_by_code(unit: Unit, code: str) -> PricingUnit | None:
+    """Find a pricing unit by code."""
+    return await _by_code(unit, PricingUnit, code)
+
+
+async def pricing_units_page(unit: Unit, page: Page) -> tuple[list[PricingUnit], int]:
+    """List pricing units, newest first."""
+    query = select(PricingUnit).where(PricingUnit.deleted_at.is_(None))
+    return await page_of(unit, query, page, PricingUnit.created_at.desc(), PricingUnit.id.desc())
 
 
 async def plan_by_code(unit: Unit, code: str) -> Plan | None:

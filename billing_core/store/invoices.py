@@ -1,6 +1,6 @@
 """Queries about invoices and fees."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -319,6 +319,18 @@ async def fees_page(unit: Unit, filters: Mapping[str, Any], wanted: Page) -> tup
 async def fee(unit: Unit, fee_id: UUID) -> Fee | None:
     """Find a fee."""
     return await unit.session.scalar(select(Fee).where(Fee.id == fee_id, Fee.deleted_at.is_(None)))
+
+
+async def true_ups_on(unit: Unit, invoice_ids: Iterable[UUID]) -> dict[UUID, UUID]:
+    """Return the true-up fees on some invoices, each by the fee it completes."""
+    rows = await unit.session.execute(
+        select(Fee.true_up_parent_fee_id, Fee.id).where(
+            Fee.invoice_id.in_(sorted(set(invoice_ids))),
+            Fee.true_up_parent_fee_id.is_not(None),
+            Fee.deleted_at.is_(None),
+        )
+    )
+    return {completed: fee_id for completed, fee_id in rows if completed is not None}
 
 
 async def all_after(unit: Unit, after: UUID | None, limit: int) -> Sequence[Invoice]:

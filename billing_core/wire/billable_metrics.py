@@ -1,25 +1,30 @@
 """Billable metrics on the wire."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
-from billing_core.wire.base import Flag, In, Instant, Out
-from billing_core.wire.types import Code, LongText, Name, ShortText, Whole, refuse
+from billing_core.wire.base import Flag, In, Instant, Out, Text
+from billing_core.wire.types import Code, LongText, Name, ShortText, Whole
 
-Aggregation = Literal["count_agg", "sum_agg", "max_agg", "unique_count_agg", "latest_agg"]
+Aggregation = Literal[
+    "count_agg",
+    "custom_agg",
+    "latest_agg",
+    "max_agg",
+    "sum_agg",
+    "unique_count_agg",
+    "weighted_sum_agg",
+]
 Precision = Annotated[Whole, Field(ge=-20, le=20)]
 
 
-def _filters(value: list[Any] | None) -> list[Any] | None:
-    for entry in value or []:
-        if not isinstance(entry, dict) or not isinstance(entry.get("key"), str) or not entry["key"]:
-            raise refuse("value_is_mandatory")
-        values = entry.get("values")
-        if not isinstance(values, list) or not values or not all(values):
-            raise refuse("value_is_mandatory")
-    return value
+class MetricFilterIn(In):
+    """A property that charge filters may look at, and the values it may have there."""
+
+    key: ShortText | None = None
+    values: list[Text] | None = None
 
 
 class BillableMetricIn(In):
@@ -35,7 +40,7 @@ class BillableMetricIn(In):
     rounding_precision: Precision | None = None
     weighted_interval: Literal["seconds"] | None = None
     expression: LongText | None = None
-    filters: Annotated[list[Any] | None, AfterValidator(_filters)] = None
+    filters: list[MetricFilterIn] | None = None
 
 
 class BillableMetricChange(In):
@@ -51,7 +56,14 @@ class BillableMetricChange(In):
     rounding_precision: Precision | None = None
     weighted_interval: Literal["seconds"] | None = None
     expression: LongText | None = None
-    filters: Annotated[list[Any] | None, AfterValidator(_filters)] = None
+    filters: list[MetricFilterIn] | None = None
+
+
+class MetricFilterOut(Out):
+    """A declared property and its values, sorted."""
+
+    key: str
+    values: list[str]
 
 
 class BillableMetricOut(Out):
@@ -69,7 +81,7 @@ class BillableMetricOut(Out):
     created_at: Instant
     field_name: str | None
     expression: str | None
-    filters: list[Any]
+    filters: list[MetricFilterOut]
     active_subscriptions_count: int
     draft_invoices_count: int
     plans_count: int

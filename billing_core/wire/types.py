@@ -90,6 +90,26 @@ def _email(value: Any) -> Any:
     return value
 
 
+def _storable(value: dict[str, Any]) -> dict[str, Any]:
+    # texts inside an open object go to a database that holds no NUL and no half characters
+    waiting: list[Any] = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            waiting += [*one.keys(), *one.values()]
+        elif isinstance(one, list):
+            waiting += one
+        elif isinstance(one, str) and not _is_storable(one):
+            raise refuse("value_is_invalid")
+    return value
+
+
+def _is_storable(text: str) -> bool:
+    return "\x00" not in text and (
+        text.isascii() or not any("\ud800" <= char <= "\udfff" for char in text)
+    )
+
+
 Name = Annotated[Text, Field(min_length=1, max_length=MAX_TEXT)]
 Code = Annotated[Text, Field(min_length=1, max_length=MAX_TEXT)]
 ShortText = Annotated[Text, Field(max_length=MAX_TEXT)]
@@ -103,6 +123,7 @@ Timezone = Annotated[Text, AfterValidator(_timezone)]
 Language = Annotated[Text, AfterValidator(_language)]
 Country = Annotated[str | None, BeforeValidator(_country)]
 Email = Annotated[str | None, BeforeValidator(_email)]
+OpenObject = Annotated[dict[str, Any], AfterValidator(_storable)]
 
 COUNTRIES = frozenset(
     [

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
+from billing_core.domain.expressions import MAX_CHARACTERS
 from billing_core.services.clocks import JOBS
 from gateway.reference.schemas import (
     INSTANT,
+    LOOSE_DECIMAL,
     TEXT,
     WHOLE,
     Schema,
@@ -36,13 +38,16 @@ SUBSCRIPTION = record(
     subscription=_with(
         "SubscriptionOut",
         plan=ref("PlanOut"),
-        entitlements=many({}),
+        entitlements=many(ref("SubscriptionEntitlementOut")),
         applicable_usage_thresholds=many({}),
     )
 )
 ADMIN_ORGANIZATION = _with("OrganizationOut", hmac_key=TEXT)
+PLAN_ENTITLEMENTS = record(entitlements=many(ref("PlanEntitlementOut")))
+ENTITLEMENTS = record(entitlements=many(ref("SubscriptionEntitlementOut")))
 FROZEN = record(test_clock=record(frozen_time=nullable(INSTANT)))
 EVENT = record(event=ref("EventOut"))
+WANTED = record(entitlements=ref("WantedEntitlements"))
 
 # by operation id; everything else is described by what its handler says it gives
 ANSWERS: dict[str, Told] = {
@@ -50,6 +55,13 @@ ANSWERS: dict[str, Told] = {
     "findSubscription": Told(SUBSCRIPTION),
     "updateSubscription": Told(SUBSCRIPTION),
     "destroySubscription": Told(SUBSCRIPTION),
+    "createEntitlement": Told(PLAN_ENTITLEMENTS),
+    "findAllEntitlements": Told(PLAN_ENTITLEMENTS),
+    "updateEntitlement": Told(PLAN_ENTITLEMENTS),
+    "findAllSubscriptionEntitlements": Told(ENTITLEMENTS),
+    "updateSubscriptionEntitlements": Told(ENTITLEMENTS),
+    "destroySubscriptionEntitlement": Told(ENTITLEMENTS),
+    "destroySubscriptionEntitlementPrivilege": Told(ENTITLEMENTS),
     "createEvent": Told(EVENT),
     "findEvent": Told(EVENT),
     "createBatchEvents": Told(record(events=many(ref("EventOut")))),
@@ -72,9 +84,26 @@ ANSWERS: dict[str, Told] = {
 }
 # bodies of operations whose handlers read them without a model: schema, and whether it is required
 BODIES: dict[str, tuple[Schema, bool]] = {
+    "createEntitlement": (WANTED, True),
+    "updateEntitlement": (WANTED, True),
+    "updateSubscriptionEntitlements": (WANTED, True),
     "createEvent": (record(event=ref("EventIn")), True),
     "createBatchEvents": (
         record(events={**many(ref("EventIn")), "minItems": 1, "maxItems": 100}),
+        True,
+    ),
+    "evaluateBillableMetricExpression": (
+        record(
+            expression={"type": "string", "minLength": 1, "maxLength": MAX_CHARACTERS},
+            event={
+                **options(
+                    code=TEXT,
+                    timestamp=nullable(LOOSE_DECIMAL),
+                    properties={"type": "object", "additionalProperties": True},
+                ),
+                "required": ["code"],
+            },
+        ),
         True,
     ),
     "runTestClockJob": (record(job={"type": "string", "enum": list(JOBS)}), True),

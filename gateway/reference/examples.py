@@ -18,6 +18,13 @@ PROPERTIES: dict[str, dict[str, Any]] = {
         "free_units_per_total_aggregation": "100",
     },
     "volume": {"volume_ranges": _TIERS},
+    "graduated_percentage": {
+        "graduated_percentage_ranges": [
+            {"from_value": 0, "to_value": 1000, "rate": "2", "flat_amount": "0"},
+            {"from_value": 1001, "to_value": None, "rate": "1.5", "flat_amount": "1"},
+        ]
+    },
+    "dynamic": {},
 }
 
 
@@ -51,6 +58,36 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     },
     "PlanIn": {model: _plan(model) for model in PROPERTIES},
     "PlanChange": {"rename": {"name": "Startup 2027"}},
+    "ChargeIn": {
+        "by_region": {
+            "billable_metric_id": METRIC_ID,
+            "charge_model": "standard",
+            "properties": {"amount": "0.05", "pricing_group_keys": ["project"]},
+            "filters": [{"values": {"region": ["us", "eu"]}, "properties": {"amount": "0.04"}}],
+        }
+    },
+    "ChargeFilterIn": {
+        "one_region": {"values": {"region": ["us"]}, "properties": {"amount": "0.04"}}
+    },
+    "FixedChargeIn": {
+        "seats": {
+            "add_on_code": "seat",
+            "charge_model": "standard",
+            "units": "10",
+            "pay_in_advance": True,
+            "prorated": True,
+            "properties": {"amount": "12"},
+        }
+    },
+    "AddOnIn": {
+        "seat": {
+            "name": "Seat",
+            "code": "seat",
+            "amount_cents": 1200,
+            "amount_currency": "EUR",
+        }
+    },
+    "PricingUnitIn": {"credits": {"name": "Credits", "code": "credits", "short_name": "CR"}},
     "CustomerIn": {
         "company": {
             "external_id": "acme",
@@ -74,6 +111,20 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
     "SubscriptionChange": {"end": {"ending_at": "2027-12-31T23:59:59Z"}},
     "TaxIn": {
         "vat": {"name": "VAT", "code": "vat_19", "rate": "19", "applied_to_organization": True}
+    },
+    "FeatureIn": {
+        "seats": {
+            "code": "seats",
+            "name": "Seats",
+            "privileges": [
+                {"code": "max", "name": "Most", "value_type": "integer"},
+                {
+                    "code": "provider",
+                    "value_type": "select",
+                    "config": {"select_options": ["google", "okta"]},
+                },
+            ],
+        }
     },
     "WebhookEndpointIn": {
         "everything": {
@@ -106,9 +157,19 @@ _EVENT = {
     "timestamp": 1767225600,
     "properties": {"tokens": 1250, "model": "large"},
 }
+_ENTITLEMENTS = {"seats": {"entitlements": {"seats": {"max": 20, "provider": "okta"}}}}
 # whole bodies, by operation id
 BODIES: dict[str, dict[str, dict[str, Any]]] = {
+    "createEntitlement": _ENTITLEMENTS,
+    "updateEntitlement": _ENTITLEMENTS,
+    "updateSubscriptionEntitlements": _ENTITLEMENTS,
     "createEvent": {"tokens": {"event": _EVENT}},
     "createBatchEvents": {"two": {"events": [_EVENT, {**_EVENT, "transaction_id": "01JZ3W8Q-43"}]}},
+    "evaluateBillableMetricExpression": {
+        "tokens": {
+            "expression": "event.properties.input + 2 * event.properties.output",
+            "event": {"code": "tokens", "properties": {"input": 120, "output": "40"}},
+        }
+    },
     "runTestClockJob": {"bill": {"job": "bill_customers"}},
 }

@@ -81,6 +81,20 @@ _TIER = record(
     per_unit_amount=TEXT,
     flat_amount=TEXT,
 )
+_PERCENTAGE_TIER = record(
+    from_value={"type": "number", "minimum": 0},
+    to_value=nullable({"type": "number"}),
+    rate=TEXT,
+    flat_amount=TEXT,
+)
+_PRESENTATION_KEY = {
+    "type": "object",
+    "properties": {
+        "value": TEXT,
+        "options": {"type": "object", "properties": {"display_in_invoice": {"type": "boolean"}}},
+    },
+    "required": ["value"],
+}
 # fields that the models leave open because one column or one body holds several shapes
 WRITTEN_OUT: dict[str, Schema] = {
     "PaginationMeta": record(
@@ -102,14 +116,39 @@ WRITTEN_OUT: dict[str, Schema] = {
             per_transaction_min_amount=nullable(TEXT),
             per_transaction_max_amount=nullable(TEXT),
             graduated_ranges=many(_TIER),
+            graduated_percentage_ranges=many(_PERCENTAGE_TIER),
             volume_ranges=many(_TIER),
+            pricing_group_keys=many(TEXT),
+            presentation_group_keys=many(_PRESENTATION_KEY),
         ),
         "description": "The price terms of a charge, by `charge_model`: standard takes `amount`; "
         "package `amount`, `package_size` and `free_units`; percentage `rate` and the fields "
-        "around it; graduated `graduated_ranges`; volume `volume_ranges`. Prices are decimal texts "
-        "in major units of the plan's currency.",
+        "around it; graduated `graduated_ranges`; graduated percentage "
+        "`graduated_percentage_ranges`; volume `volume_ranges`; dynamic nothing: its events carry "
+        "their amounts. Prices are decimal texts in major units of the plan's currency, or in the "
+        "charge's pricing unit. `pricing_group_keys` name event properties by whose values usage "
+        "is priced apart, `presentation_group_keys` those by which it is only shown apart.",
     },
-    "MetricFilter": record(key=TEXT, values=many(TEXT)),
+    "PrivilegeIn": {
+        **options(
+            code={"type": "string", "minLength": 1, "maxLength": 255},
+            name=nullable({"type": "string", "maxLength": 255}),
+            value_type={"type": "string", "enum": ["integer", "boolean", "string", "select"]},
+            config=options(select_options={**many(TEXT), "minItems": 1}),
+        ),
+        "required": ["code"],
+        "description": "A privilege of a feature, text by default. A select names its "
+        "`select_options`; later updates may add to them.",
+    },
+    "WantedEntitlements": {
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": {
+            "type": "object",
+            "additionalProperties": {"anyOf": [WHOLE, FLAG, TEXT]},
+        },
+        "description": "Values by feature code and privilege code; a feature may have none.",
+    },
     "EventIn": {
         "type": "object",
         "description": "A usage event. `timestamp` is in seconds since 1970, a number or a numeric "
@@ -142,17 +181,23 @@ _CHARGE_SHOWN = record(
 )
 _METRIC_SHOWN = record(lago_id=ID, name=TEXT, code=TEXT, aggregation_type=TEXT)
 REFINED: dict[tuple[str, str], Schema] = {
-    ("BillableMetricIn", "filters"): nullable(many(ref("MetricFilter"))),
-    ("BillableMetricChange", "filters"): nullable(many(ref("MetricFilter"))),
+    ("ChargeFilterFullOut", "properties"): ref("ChargeProperties"),
+    ("ChargeFilterIn", "properties"): nullable(ref("ChargeProperties")),
+    ("ChargeFilterOut", "properties"): ref("ChargeProperties"),
     ("ChargeIn", "properties"): nullable(ref("ChargeProperties")),
     ("ChargeOut", "properties"): ref("ChargeProperties"),
+    ("FixedChargeIn", "properties"): nullable(ref("ChargeProperties")),
+    ("FixedChargeOut", "properties"): ref("ChargeProperties"),
     ("ChargeUsageOut", "charge"): _CHARGE_SHOWN,
     ("ChargeUsageOut", "billable_metric"): _METRIC_SHOWN,
     ("CustomerFullOut", "taxes"): many(ref("TaxOut")),
+    ("FeatureIn", "privileges"): nullable(many(ref("PrivilegeIn"))),
+    ("FeatureChange", "privileges"): nullable(many(ref("PrivilegeIn"))),
     ("InvoiceOut", "customer"): ref("CustomerOut"),
     ("InvoiceFullOut", "customer"): ref("CustomerOut"),
     ("InvoiceFullOut", "fees"): many(ref("FeeOut")),
     ("InvoiceFullOut", "subscriptions"): many(ref("SubscriptionOut")),
+    ("PlanOut", "entitlements"): many(record(entitlement=ref("PlanEntitlementOut"))),
     ("WebhookEndpointIn", "event_types"): nullable(many(TEXT)),
     ("WebhookEndpointChange", "event_types"): nullable(many(TEXT)),
 }

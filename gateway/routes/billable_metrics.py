@@ -4,7 +4,7 @@ from litestar import delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from billing_core.services import billable_metrics
+from billing_core.services import billable_metrics, expressions
 from billing_core.services.shapes import catalog as shapes
 from billing_core.store.unit import Unit
 from billing_core.wire.billable_metrics import (
@@ -12,10 +12,13 @@ from billing_core.wire.billable_metrics import (
     BillableMetricIn,
     BillableMetricOut,
 )
+from billing_core.wire.expressions import ExpressionResultOut, read_expression
 from billing_core.wire.pages import Page
+from gateway.auth import Principal
 from gateway.http import Answer, Gives, Operation, Takes, listed, one
 
 ROOT = "billable_metric"
+EVALUATED = "expression_result"
 ONE = Gives(ROOT, BillableMetricOut)
 CREATE = Operation(ONE, Takes(ROOT, BillableMetricIn), refuses=(400, 413, 422))
 CHANGE = Operation(ONE, Takes(ROOT, BillableMetricChange), refuses=(400, 404, 413, 422))
@@ -71,6 +74,27 @@ async def delete_metric(unit: NamedDependency[Unit], code: FromPath[str]) -> Ans
     return one(ROOT, shapes.metric(await billable_metrics.delete(unit, code)))
 
 
+@post(
+    "/billable_metrics/evaluate_expression",
+    operation_id="evaluateBillableMetricExpression",
+    status_code=200,
+    opt=Operation(Gives(EVALUATED, ExpressionResultOut), refuses=(400, 413, 422)).opt(),
+)
+async def evaluate_expression(
+    principal: NamedDependency[Principal], raw_body: NamedDependency[bytes]
+) -> Answer:
+    """Try an expression out on an event that is not stored."""
+    asked = read_expression(raw_body)
+    return one(EVALUATED, expressions.evaluate(asked, principal.now()))
+
+
 RESOURCE = "billable_metric"
 TAG = "billable_metrics"
-HANDLERS = [create_metric, list_metrics, find_metric, update_metric, delete_metric]
+HANDLERS = [
+    create_metric,
+    list_metrics,
+    find_metric,
+    update_metric,
+    delete_metric,
+    evaluate_expression,
+]

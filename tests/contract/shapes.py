@@ -74,14 +74,14 @@ def differences(schema: Schema, value: Any, where: str = "") -> list[str]:
         if schema.get("nullable"):
             named["nullable"] = True
         return differences(named, value, where)
+    if value is None and schema.get("nullable"):
+        return []
     for kinds in ("one_of", "any_of"):
         if kinds in schema:
             fits = any(not differences(kind, value, where) for kind in schema[kinds])
             return [] if fits else [f"{where}: none of {schema[kinds]}, got {value!r}"]
     if "all_of" in schema:
         return [found for kind in schema["all_of"] for found in differences(kind, value, where)]
-    if value is None and schema.get("nullable"):
-        return []
     kind = schema.get("type", "any")
     if not TYPES[kind](value):
         return [f"{where}: {kind}, got {value!r}"]

@@ -41,6 +41,7 @@ def play(org: Org) -> World:
     metric_ids = _catalog(world)
     _customers(world)
     _subscriptions(world)
+    _entitlements(world)
     _usage(world)
     org.clock(MONTH_LATER, catch_up=True)
     _invoices(world)
@@ -81,14 +82,22 @@ def _catalog(world: World) -> dict[str, str]:
     world.call("createTax", "POST", "/taxes", {"tax": tax})
     world.call("createTax", "POST", "/taxes", {"tax": {**tax, "code": "t2", "rate": 1}})
     metric_ids: dict[str, str] = {}
-    for kind in ("count", "sum", "max", "unique_count", "latest"):
-        metric = {"name": kind, "code": kind, "aggregation_type": f"{kind}_agg"}
+    for kind in ("count", "sum", "max", "unique_count", "latest", "weighted_sum"):
+        metric: dict[str, Any] = {"name": kind, "code": kind, "aggregation_type": f"{kind}_agg"}
         metric |= {} if kind == "count" else {"field_name": "value"}
         metric |= {"description": "All of it"} if kind == "sum" else {}
+        metric |= {"weighted_interval": "seconds"} if kind == "weighted_sum" else {}
+        metric |= {"filters": [{"key": "region", "values": ["us", "eu"]}]}
         made = world.call(
             "createBillableMetric", "POST", "/billable_metrics", {"billable_metric": metric}
         )
         metric_ids[kind] = made["billable_metric"]["lago_id"]
+    tried = {
+        "expression": "1 + event.properties.n",
+        "event": {"code": "sum", "properties": {"n": 1}},
+    }
+    path = "/billable_metrics/evaluate_expression"
+    world.call("evaluateBillableMetricExpression", "POST", path, tried)
     charges = [
         {
             "billable_metric_id": metric_ids["sum"],
@@ -119,7 +128,57 @@ def _catalog(world: World) -> dict[str, str]:
     world.call("findTax", "GET", "/taxes/vat")
     world.call("findBillableMetric", "GET", "/billable_metrics/sum")
     world.call("findPlan", "GET", "/plans/all%2Fmodels")
+    _parts_of_plans(world, metric_ids["count"])
     return metric_ids
+
+
+def _parts_of_plans(world: World, metric_id: str) -> None:
+    """Visit what stands in a plan, and what it refers to; the plan is as before after that."""
+    unit = {"name": "Credits", "code": "credits", "short_name": "CR"}
+    world.call("createPricingUnit", "POST", "/pricing_units", {"pricing_unit": unit})
+    world.call("findAllPricingUnits", "GET", "/pricing_units")
+    world.call("findPricingUnit", "GET", "/pricing_units/credits")
+    add_on = {"name": "Seat", "code": "seat", "amount_cents": 1200, "amount_currency": "EUR"}
+    add_on |= {"tax_codes": ["vat"]}
+    world.call("createAddOn", "POST", "/add_ons", {"add_on": add_on})
+    world.call("updateAddOn", "PUT", "/add_ons/seat", {"add_on": {"description": "One"}})
+    world.call("findAllAddOns", "GET", "/add_ons")
+    world.call("findAddOn", "GET", "/add_ons/seat")
+    charges = "/plans/in_advance/charges"
+    a_filter = {"values": {"region": ["us"]}, "properties": {"amount": "2"}}
+    charge = {
+        "billable_metric_id": metric_id,
+        "charge_model": "standard",
+        "properties": {"amount": "1", "pricing_group_keys": ["project"]},
+        "filters": [a_filter],
+        "applied_pricing_unit": {"code": "credits", "conversion_rate": "0.5"},
+        "tax_codes": ["vat"],
+    }
+    world.call("createPlanCharge", "POST", charges, {"charge": charge})
+    change = {"charge": {"invoice_display_name": "Calls", "code": "calls"}}
+    world.call("updatePlanCharge", "PUT", f"{charges}/count", change)
+    world.call("findAllPlanCharges", "GET", charges)
+    world.call("findPlanCharge", "GET", f"{charges}/calls")
+    filters = f"{charges}/calls/filters"
+    other = {**a_filter, "values": {"region": ["__ALL_FILTER_VALUES__"]}}
+    made = world.call("createPlanChargeFilter", "POST", filters, {"filter": other})["filter"]
+    one = f"{filters}/{made['lago_id']}"
+    change = {"filter": {"invoice_display_name": "All"}}
+    world.call("updatePlanChargeFilter", "PUT", one, change)
+    world.call("findAllPlanChargeFilters", "GET", filters)
+    world.call("findPlanChargeFilter", "GET", one)
+    fixed_charges = "/plans/in_advance/fixed_charges"
+    fixed = {"add_on_code": "seat", "charge_model": "standard", "units": 2.5}
+    world.call("createPlanFixedCharge", "POST", fixed_charges, {"fixed_charge": fixed})
+    fixed = {"units": "3", "apply_units_immediately": True, "tax_codes": ["vat"]}
+    world.call("updatePlanFixedCharge", "PUT", f"{fixed_charges}/seat", {"fixed_charge": fixed})
+    world.call("findAllPlanFixedCharges", "GET", fixed_charges)
+    world.call("findPlanFixedCharge", "GET", f"{fixed_charges}/seat")
+    world.call("findPlan", "GET", "/plans/in_advance")
+    world.call("destroyPlanFixedCharge", "DELETE", f"{fixed_charges}/seat")
+    world.call("destroyAddOn", "DELETE", "/add_ons/seat")
+    world.call("destroyPlanChargeFilter", "DELETE", one)
+    world.call("destroyPlanCharge", "DELETE", f"{charges}/calls")
 
 
 def _customers(world: World) -> None:
@@ -172,6 +231,40 @@ def _subscriptions(world: World) -> None:
     world.call("destroySubscription", "DELETE", "/subscriptions/s3?status=pending")
 
 
+def _entitlements(world: World) -> None:
+    privileges = [
+        {"code": "max", "name": "Most", "value_type": "integer"},
+        {"code": "root", "value_type": "boolean"},
+        {"code": "mode", "value_type": "select", "config": {"select_options": ["a", "b"]}},
+        {"code": "note"},
+    ]
+    feature = {"code": "seats", "name": "Seats", "privileges": privileges}
+    world.call("createFeature", "POST", "/features", {"feature": feature})
+    world.call("createFeature", "POST", "/features", {"feature": {"code": "a/b"}})
+    change = {"feature": {"description": "All of them", "privileges": [{"code": "more"}]}}
+    world.call("updateFeature", "PUT", "/features/seats", change)
+    world.call("findAllFeatures", "GET", "/features?search_term=sea")
+    world.call("findFeature", "GET", "/features/a%2Fb")
+    plan, own = "/plans/all%2Fmodels/entitlements", "/subscriptions/s1/entitlements"
+    given = {"seats": {"max": 10, "root": True, "mode": "a"}, "a/b": {}}
+    world.call("createEntitlement", "POST", plan, {"entitlements": given})
+    world.call("updateEntitlement", "PATCH", plan, {"entitlements": {"seats": {"note": "x"}}})
+    world.call("findAllEntitlements", "GET", plan)
+    world.call("findEntitlement", "GET", f"{plan}/seats")
+    mine = {"entitlements": {"seats": {"max": 15, "more": "y"}}}
+    world.call("updateSubscriptionEntitlements", "PATCH", own, mine)
+    world.call("findAllSubscriptionEntitlements", "GET", own)
+    privilege = "destroySubscriptionEntitlementPrivilege"
+    world.call(privilege, "DELETE", f"{own}/seats/privileges/root")
+    world.call("destroySubscriptionEntitlement", "DELETE", f"{own}/a%2Fb")
+    world.call("findPlan", "GET", "/plans/all%2Fmodels")
+    world.call("findSubscription", "GET", "/subscriptions/s1")
+    world.call("removeEntitlementPrivilege", "DELETE", f"{plan}/seats/privileges/note")
+    world.call("destroyEntitlement", "DELETE", f"{plan}/a%2Fb")
+    world.call("deleteFeaturePrivilege", "DELETE", "/features/seats/privileges/more")
+    world.call("destroyFeature", "DELETE", "/features/a%2Fb")
+
+
 def _usage(world: World) -> None:
     event = {
         "transaction_id": "t/1",
@@ -195,10 +288,17 @@ def _usage(world: World) -> None:
         "GET",
         "/customers/c%2F1/current_usage?external_subscription_id=s1",
     )
+    world.call(
+        "findCustomerProjectedUsage",
+        "GET",
+        "/customers/c%2F1/projected_usage?external_subscription_id=s1",
+    )
 
 
 def _invoices(world: World) -> None:
     world.call("findAllInvoices", "GET", "/invoices")
+    past_usage = "/customers/c%2F1/past_usage?external_subscription_id=s1"
+    world.call("findAllCustomerPastUsage", "GET", past_usage)
     found = world.call("findAllCustomerInvoices", "GET", "/customers/c%2F1/invoices")
     draft = next(one for one in found["invoices"] if one["status"] == "draft")
     path = f"/invoices/{draft['lago_id']}"

@@ -1,14 +1,34 @@
-"""What metrics, plans, charges and taxes look like; counters are always 0, as in Lago."""
+"""What all that can be sold looks like; counters are always 0, as in Lago."""
 
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+from billing_core.services.shapes import entitlements
 from billing_core.store import catalog
-from billing_core.store.tables import BillableMetric, Charge, Plan, Tax
+from billing_core.store.tables import (
+    AddOn,
+    BillableMetric,
+    Charge,
+    ChargeFilter,
+    FixedCharge,
+    Plan,
+    Tax,
+)
 from billing_core.store.unit import Unit
+from billing_core.wire.add_ons import AddOnOut
 from billing_core.wire.billable_metrics import BillableMetricOut
-from billing_core.wire.plans import ChargeOut, PlanOut
+from billing_core.wire.charges import (
+    AppliedPricingUnitOut,
+    ChargeFilterFullOut,
+    ChargeFilterOut,
+    ChargeOut,
+)
+from billing_core.wire.entitlements import PlanEntitlementOut
+from billing_core.wire.fixed_charges import FixedChargeOut
+from billing_core.wire.plans import PlanOut
 from billing_core.wire.taxes import TaxOut
+
+Assigned = Mapping[UUID, list[Tax]]
 
 
 def metric(row: BillableMetric) -> BillableMetricOut:
@@ -23,15 +43,42 @@ def tax(row: Tax) -> TaxOut:
     return TaxOut.of(row, add_ons_count=0, charges_count=0, customers_count=0, plans_count=0)
 
 
-def charge(row: Charge, assigned: Sequence[Tax]) -> ChargeOut:
-    """Return the wire model of a charge."""
-    return ChargeOut.of(
-        row,
-        billable_metric_code=row.metric.code,
-        filters=[],
-        taxes=[tax(one) for one in assigned],
-        applied_pricing_unit=None,
-    )
+async def add_on(unit: Unit, row: AddOn) -> AddOnOut:
+    """Return the wire model of one add-on."""
+    return (await add_ons(unit, [row]))[0]
+
+
+async def add_ons(unit: Unit, rows: Sequence[AddOn]) -> list[AddOnOut]:
+    """Return the wire models of add-ons."""
+    assigned = await catalog.taxes_of(unit, [row.id for row in rows])
+    return [AddOnOut.of(row, taxes=_taxes(row.id, assigned)) for row in rows]
+
+
+async def charge(unit: Unit, row: Charge) -> ChargeOut:
+    """Return the wire model of one charge."""
+    return (await charges(unit, [row]))[0]
+
+
+async def charges(unit: Unit, rows: Sequence[Charge]) -> list[ChargeOut]:
+    """Return the wire models of charges."""
+    assigned = await catalog.taxes_of(unit, [row.id for row in rows])
+    return [_charge(row, assigned) for row in rows]
+
+
+async def fixed_charge(unit: Unit, row: FixedCharge) -> FixedChargeOut:
+    """Return the wire model of one fixed charge."""
+    return (await fixed_charges(unit, [row]))[0]
+
+
+async def fixed_charges(unit: Unit, rows: Sequence[FixedCharge]) -> list[FixedChargeOut]:
+    """Return the wire models of fixed charges."""
+    assigned = await catalog.taxes_of(unit, [row.id for row in rows])
+    return [_fixed_charge(row, assigned) for row in rows]
+
+
+def charge_filter(owner: Charge, row: ChargeFilter) -> ChargeFilterFullOut:
+    """Return the wire model of a filter by itself."""
+    return ChargeFilterFullOut.of(row, charge_code=owner.code)
 
 
 async def plan(unit: Unit, row: Plan) -> PlanOut:
@@ -40,24 +87,49 @@ async def plan(unit: Unit, row: Plan) -> PlanOut:
 
 
 async def plans(unit: Unit, rows: Sequence[Plan]) -> list[PlanOut]:
-    """Return the wire models, with one query for all their taxes."""
-    owners = [row.id for row in rows] + [one.id for row in rows for one in row.charges]
+    """Return the wire models, with one query for all their taxes and one for entitlements."""
+    owners = [one.id for row in rows for one in (row, *row.charges, *row.fixed_charges)]
     assigned = await catalog.taxes_of(unit, owners)
-    return [_plan(row, assigned) for row in rows]
+    entitled = await entitlements.of_plans(unit, [row.parent_id or row.id for row in rows])
+    return [_plan(row, assigned, entitled.get(row.parent_id or row.id, [])) for row in rows]
 
 
-def _plan(row: Plan, assigned: Mapping[UUID, list[Tax]]) -> PlanOut:
+def _taxes(owner_id: UUID, assigned: Assigned) -> list[TaxOut]:
+    return [tax(one) for one in assigned.get(owner_id, [])]
+
+
+def _charge(row: Charge, assigned: Assigned) -> ChargeOut:
+    unit = row.pricing_unit
+    return ChargeOut.of(
+        row,
+        billable_metric_code=row.metric.code,
+        filters=[ChargeFilterOut.of(one) for one in row.filters],
+        taxes=_taxes(row.id, assigned),
+        applied_pricing_unit=unit and AppliedPricingUnitOut.of(row, code=unit.code),
+    )
+
+
+def _fixed_charge(row: FixedCharge, assigned: Assigned) -> FixedChargeOut:
+    return FixedChargeOut.of(
+        row,
+        invoice_display_name=row.invoice_display_name or row.add_on.name,
+        add_on_code=row.add_on.code,
+        taxes=_taxes(row.id, assigned),
+    )
+
+
+def _plan(row: Plan, assigned: Assigned, entitled: Sequence[PlanEntitlementOut]) -> PlanOut:
     return PlanOut.of(
         row,
         customers_count=0,
         active_subscriptions_count=0,
         draft_invoices_count=0,
-        charges=[charge(one, assigned.get(one.id, [])) for one in row.charges],
-        fixed_charges=[],
-        taxes=[tax(one) for one in assigned.get(row.id, [])],
+        charges=[_charge(one, assigned) for one in row.charges],
+        fixed_charges=[_fixed_charge(one, assigned) for one in row.fixed_charges],
+        taxes=_taxes(row.id, assigned),
         usage_thresholds=[],
         applicable_usage_thresholds=[],
         minimum_commitment=None,
-        entitlements=[],
+        entitlements=[{"entitlement": one} for one in entitled],
         metadata=row.custom_metadata,
     )

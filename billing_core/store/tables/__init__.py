@@ -1,8 +1,30 @@
 """Rows: each table is written down once, one file per aggregate."""
 
 from billing_core.store.tables.base import Row, TenantRow
-from billing_core.store.tables.catalog import BillableMetric, Charge, Plan, Tax, TaxAssignment
-from billing_core.store.tables.customers import Customer, CustomerMetadata, Subscription
+from billing_core.store.tables.catalog import (
+    AddOn,
+    BillableMetric,
+    Charge,
+    ChargeFilter,
+    FixedCharge,
+    Plan,
+    PricingUnit,
+    Tax,
+    TaxAssignment,
+)
+from billing_core.store.tables.customers import (
+    Customer,
+    CustomerMetadata,
+    FixedChargeOverride,
+    FixedChargeUnits,
+    Subscription,
+)
+from billing_core.store.tables.entitlements import (
+    Entitlement,
+    EntitlementValue,
+    Feature,
+    Privilege,
+)
 from billing_core.store.tables.invoices import (
     Fee,
     FeeAppliedTax,
@@ -22,14 +44,22 @@ from billing_core.store.tables.promises import (
 )
 
 __all__ = [
+    "AddOn",
     "ApiKey",
     "BillableMetric",
     "BillingEntity",
     "Charge",
+    "ChargeFilter",
     "Customer",
     "CustomerMetadata",
+    "Entitlement",
+    "EntitlementValue",
+    "Feature",
     "Fee",
     "FeeAppliedTax",
+    "FixedCharge",
+    "FixedChargeOverride",
+    "FixedChargeUnits",
     "Invoice",
     "InvoiceAppliedTax",
     "InvoiceMetadata",
@@ -38,6 +68,8 @@ __all__ = [
     "Organization",
     "Outbox",
     "Plan",
+    "PricingUnit",
+    "Privilege",
     "Row",
     "StoredFile",
     "Subscription",

@@ -31,6 +31,7 @@ class Row(MappedAsDataclass, DeclarativeBase):
         dict[str, Any]: Document,
         list[Any]: Document,
         list[str]: Document,
+        dict[str, list[str]]: Document,
     }
 
 

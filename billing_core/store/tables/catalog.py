@@ -1,4 +1,4 @@
-"""What can be sold: billable metrics, plans, charges, and the taxes on them."""
+"""What can be sold: billable metrics, add-ons, plans, their charges, and the taxes on them."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -46,8 +46,44 @@ class BillableMetric(TenantRow, kw_only=True):
     deleted_at: Mapped[datetime | None] = mapped_column(default=None)
 
 
+class PricingUnit(TenantRow, kw_only=True):
+    """A unit prices may be given in instead of money: tokens, credits (metering.md 3.15)."""
+
+    __tablename__ = "pricing_units"
+    __table_args__ = (unique_live("pricing_units", "org_id", "code"),)
+
+    name: Mapped[str]
+    code: Mapped[str]
+    short_name: Mapped[str]
+    description: Mapped[str | None] = mapped_column(default=None)
+    updated_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None] = mapped_column(default=None)
+
+
+class ChargeFilter(TenantRow, kw_only=True):
+    """A price of its own for the events of a charge whose properties have these values.
+
+    `values` maps a key to the values it takes, or to the one word that stands for all declared
+    ones (metering.md 3.12). Filters keep the order they were given in: `position`.
+    """
+
+    __tablename__ = "charge_filters"
+
+    charge_id: Mapped[UUID] = mapped_column(ForeignKey("charges.id"), index=True)
+    position: Mapped[int] = mapped_column(default=0)
+    values: Mapped[dict[str, list[str]]]
+    properties: Mapped[dict[str, Any]] = mapped_column(default_factory=dict)
+    invoice_display_name: Mapped[str | None] = mapped_column(default=None)
+    updated_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None] = mapped_column(default=None)
+
+
 class Charge(TenantRow, kw_only=True):
-    """The price of one billable metric within a plan."""
+    """The price of one billable metric within a plan.
+
+    With a pricing unit the price is in that unit, and `conversion_rate` is the money of the
+    plan's currency that one of it costs.
+    """
 
     __tablename__ = "charges"
     __table_args__ = (
@@ -68,10 +104,63 @@ class Charge(TenantRow, kw_only=True):
     min_amount_cents: Mapped[int] = mapped_column(default=0)
     accepts_target_wallet: Mapped[bool] = mapped_column(default=False)
     properties: Mapped[dict[str, Any]] = mapped_column(default_factory=dict)
+    pricing_unit_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("pricing_units.id"), default=None
+    )
+    conversion_rate: Mapped[Decimal | None] = mapped_column(Exact, default=None)
     parent_id: Mapped[UUID | None] = mapped_column(default=None)
     updated_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None] = mapped_column(default=None)
     metric: Mapped[BillableMetric] = relationship(lazy="selectin", init=False)
+    pricing_unit: Mapped[PricingUnit | None] = relationship(lazy="selectin", init=False)
+    filters: Mapped[list[ChargeFilter]] = relationship(
+        lazy="selectin",
+        init=False,
+        order_by=ChargeFilter.position,
+        primaryjoin="and_(Charge.id == ChargeFilter.charge_id, ChargeFilter.deleted_at.is_(None))",
+        viewonly=True,
+    )
+
+
+class AddOn(TenantRow, kw_only=True):
+    """Something sold by the piece: once, or with every period as a fixed charge."""
+
+    __tablename__ = "add_ons"
+    __table_args__ = (unique_live("add_ons", "org_id", "code"),)
+
+    name: Mapped[str]
+    code: Mapped[str]
+    invoice_display_name: Mapped[str | None] = mapped_column(default=None)
+    amount_cents: Mapped[int]
+    amount_currency: Mapped[str]
+    description: Mapped[str | None] = mapped_column(default=None)
+    updated_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None] = mapped_column(default=None)
+
+
+class FixedCharge(TenantRow, kw_only=True):
+    """The price of a number of add-ons within a plan: `units` of them, whatever is used."""
+
+    __tablename__ = "fixed_charges"
+    __table_args__ = (
+        unique_live("fixed_charges", "plan_id", "code"),
+        Index("ix_fixed_charges_add_on_id", "add_on_id"),
+    )
+
+    plan_id: Mapped[UUID] = mapped_column(ForeignKey("plans.id"))
+    add_on_id: Mapped[UUID] = mapped_column(ForeignKey("add_ons.id"))
+    code: Mapped[str]
+    position: Mapped[int] = mapped_column(default=0)
+    invoice_display_name: Mapped[str | None] = mapped_column(default=None)
+    charge_model: Mapped[str]
+    pay_in_advance: Mapped[bool] = mapped_column(default=False)
+    prorated: Mapped[bool] = mapped_column(default=False)
+    units: Mapped[Decimal] = mapped_column(Exact)
+    properties: Mapped[dict[str, Any]] = mapped_column(default_factory=dict)
+    parent_id: Mapped[UUID | None] = mapped_column(default=None)
+    updated_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None] = mapped_column(default=None)
+    add_on: Mapped[AddOn] = relationship(lazy="selectin", init=False)
 
 
 class Plan(TenantRow, kw_only=True):
@@ -112,6 +201,13 @@ class Plan(TenantRow, kw_only=True):
         primaryjoin="and_(Plan.id == Charge.plan_id, Charge.deleted_at.is_(None))",
         viewonly=True,
     )
+    fixed_charges: Mapped[list[FixedCharge]] = relationship(
+        lazy="selectin",
+        init=False,
+        order_by=FixedCharge.position,
+        primaryjoin="and_(Plan.id == FixedCharge.plan_id, FixedCharge.deleted_at.is_(None))",
+        viewonly=True,
+    )
 
 
 class Tax(TenantRow, kw_only=True):
@@ -130,7 +226,7 @@ class Tax(TenantRow, kw_only=True):
 
 
 class TaxAssignment(TenantRow, kw_only=True):
-    """A tax applied to an owner: a plan, a charge, a customer or a billing entity."""
+    """A tax applied to an owner: a plan, charge, fixed charge, add-on, customer or entity."""
 
     __tablename__ = "tax_assignments"
     __table_args__ = (UniqueConstraint("owner_id", "tax_id"),)

@@ -1,12 +1,14 @@
 """Who is billed: customers and their subscriptions."""
 
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, text
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from billing_core.store.columns import Exact
 from billing_core.store.tables.base import TenantRow
 from billing_core.store.tables.catalog import Plan, unique_live
 from billing_core.store.tables.organizations import BillingEntity
@@ -130,3 +132,33 @@ class Subscription(TenantRow, kw_only=True):
     updated_at: Mapped[datetime]
     customer: Mapped[Customer] = relationship(lazy="selectin", init=False)
     plan: Mapped[Plan] = relationship(lazy="selectin", init=False)
+
+
+class FixedChargeUnits(TenantRow, kw_only=True):
+    """From an instant on a subscription has this many units of a fixed charge (metering.md 4)."""
+
+    __tablename__ = "fixed_charge_units"
+    __table_args__ = (
+        Index(
+            "ix_fixed_charge_units_subscription_id_fixed_charge_id",
+            "subscription_id",
+            "fixed_charge_id",
+        ),
+    )
+
+    subscription_id: Mapped[UUID] = mapped_column(ForeignKey("subscriptions.id"))
+    fixed_charge_id: Mapped[UUID] = mapped_column(ForeignKey("fixed_charges.id"))
+    units: Mapped[Decimal] = mapped_column(Exact)
+    effective_at: Mapped[datetime]
+
+
+class FixedChargeOverride(TenantRow, kw_only=True):
+    """A subscription's own number of units: changes on the plan pass it by (metering.md 4)."""
+
+    __tablename__ = "fixed_charge_overrides"
+    __table_args__ = (UniqueConstraint("subscription_id", "fixed_charge_id"),)
+
+    subscription_id: Mapped[UUID] = mapped_column(ForeignKey("subscriptions.id"))
+    fixed_charge_id: Mapped[UUID] = mapped_column(ForeignKey("fixed_charges.id"))
+    units: Mapped[Decimal] = mapped_column(Exact)
+    updated_at: Mapped[datetime]

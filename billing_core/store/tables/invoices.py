@@ -163,10 +163,24 @@ class FeeAppliedTax(TenantRow, kw_only=True):
 
 
 class Fee(TenantRow, kw_only=True):
-    """One priced line. `units` and `precise_*` are exact; `*_cents` are minor units."""
+    """One priced line. `units` and `precise_*` are exact; `*_cents` are minor units.
+
+    A fee without an invoice was charged in advance and is not, or not yet, invoiced
+    (metering.md 3.16). One event is charged at most once per charge: `event_id`.
+    """
 
     __tablename__ = "fees"
-    __table_args__ = (Index("ix_fees_org_id_created_at", "org_id", "created_at"),)
+    __table_args__ = (
+        Index("ix_fees_org_id_created_at", "org_id", "created_at"),
+        Index(
+            "uq_fees_event_id_charge_id",
+            "event_id",
+            "charge_id",
+            unique=True,
+            sqlite_where=text("event_id IS NOT NULL"),
+            postgresql_where=text("event_id IS NOT NULL"),
+        ),
+    )
 
     invoice_id: Mapped[UUID | None] = mapped_column(
         ForeignKey("invoices.id"), default=None, index=True
@@ -176,6 +190,10 @@ class Fee(TenantRow, kw_only=True):
         ForeignKey("subscriptions.id"), default=None, index=True
     )
     charge_id: Mapped[UUID | None] = mapped_column(ForeignKey("charges.id"), default=None)
+    charge_filter_id: Mapped[UUID | None] = mapped_column(default=None)
+    fixed_charge_id: Mapped[UUID | None] = mapped_column(default=None)
+    add_on_id: Mapped[UUID | None] = mapped_column(default=None)
+    true_up_parent_fee_id: Mapped[UUID | None] = mapped_column(default=None)
     fee_type: Mapped[str]
     position: Mapped[int] = mapped_column(default=0)
     amount_cents: Mapped[int]
@@ -200,7 +218,12 @@ class Fee(TenantRow, kw_only=True):
     to_datetime: Mapped[datetime | None] = mapped_column(default=None)
     item: Mapped[dict[str, Any]] = mapped_column(default_factory=dict)
     amount_details: Mapped[dict[str, Any]] = mapped_column(default_factory=dict)
+    grouped_by: Mapped[dict[str, Any]] = mapped_column(default_factory=dict, server_default="{}")
+    pricing_unit_details: Mapped[dict[str, Any] | None] = mapped_column(default=None)
+    presentation_breakdowns: Mapped[list[Any] | None] = mapped_column(default=None)
+    explanation: Mapped[dict[str, Any] | None] = mapped_column(default=None)
     external_subscription_id: Mapped[str | None] = mapped_column(default=None)
+    event_id: Mapped[UUID | None] = mapped_column(default=None)
     event_transaction_id: Mapped[str | None] = mapped_column(default=None)
     updated_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None] = mapped_column(default=None)

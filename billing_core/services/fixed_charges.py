@@ -1,0 +1,157 @@
+"""Fixed charges of a plan, and from when how many units count (`docs/rules/metering.md` 4)."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from billing_core.domain.calendar import windows
+from billing_core.domain.charges import MODELS
+from billing_core.domain.errors import Invalid, NotFound
+from billing_core.domain.money import quantize
+from billing_core.services import charge_rules, taxes
+from billing_core.services.shapes.subscriptions import times_of
+from billing_core.store import catalog, fixed_charges
+from billing_core.store.tables import AddOn, FixedCharge, FixedChargeUnits, Plan, Subscription
+from billing_core.store.unit import Unit
+from billing_core.wire.fixed_charges import FixedChargeIn
+
+OWNER = "fixed_charge"
+UNIT_PLACES = 10
+
+
+async def create(
+    unit: Unit, plan: Plan, data: FixedChargeIn, position: int, taken: set[str]
+) -> FixedCharge:
+    """Add a fixed charge to a plan; `taken` holds the codes in use on it.
+
+    The units count for subscriptions that run as `spread` says.
+    """
+    add_on = await _add_on(unit, data)
+    if data.charge_model is None:
+        raise Invalid.field("charge_model", "value_is_mandatory")
+    row = FixedCharge(
+        org_id=unit.org_id,
+        created_at=unit.now,
+        updated_at=unit.now,
+        plan_id=plan.id,
+        add_on_id=add_on.id,
+        code=charge_rules.free_code(data.code, add_on.code, taken),
+        position=position,
+        invoice_display_name=data.invoice_display_name,
+        charge_model=data.charge_model,
+        pay_in_advance=bool(data.pay_in_advance),
+        prorated=bool(data.prorated),
+        units=quantize(data.units or Decimal(0), UNIT_PLACES),
+        properties=_terms(data.charge_model, data.properties),
+    )
+    row.add_on = add_on
+    _check(row)
+    catalog.add(unit, row)
+    await unit.flush()
+    if data.tax_codes is not None:
+        await taxes.assign(unit, OWNER, row.id, data.tax_codes)
+    await spread(unit, row, immediately=bool(data.apply_units_immediately))
+    return row
+
+
+async def replace(unit: Unit, plan: Plan, wanted: Sequence[FixedChargeIn], *, live: bool) -> None:
+    """Make the plan's fixed charges exactly these: known ids change, others are new, missing go."""
+    known = {row.id: row for row in plan.fixed_charges}
+    kept = [data.id for data in wanted if data.id in known]
+    for row in plan.fixed_charges:
+        if row.id not in kept:
+            row.deleted_at = unit.now
+    await unit.flush()
+    taken = {known[row_id].code for row_id in kept if row_id is not None}
+    for position, data in enumerate(wanted):
+        if data.id is not None and data.id in known:
+            row = known[data.id]
+            await change(unit, row, data, taken - {row.code}, live=live)
+            row.position = position
+        else:
+            row = await create(unit, plan, data, position, taken)
+        taken.add(row.code)
+    await unit.flush()
+
+
+async def change(
+    unit: Unit, row: FixedCharge, data: FixedChargeIn, others: set[str], *, live: bool
+) -> None:
+    """Change what was given of a fixed charge; `others` holds the codes of the plan's other ones.
+
+    The add-on, `pay_in_advance` and `prorated` never change; model and code only on a plan without
+    subscriptions.
+    """
+    given = data.model_fields_set
+    if not live:
+        if data.code is not None:
+            row.code = charge_rules.free_code(data.code, row.code, others)
+        if data.charge_model is not None and data.charge_model != row.charge_model:
+            row.charge_model = data.charge_model
+            row.properties = _terms(row.charge_model, data.properties)
+    if "properties" in given:
+        row.properties = _terms(row.charge_model, data.properties)
+    if "invoice_display_name" in given:
+        row.invoice_display_name = data.invoice_display_name
+    _check(row)
+    row.updated_at = unit.now
+    if data.tax_codes is not None:
+        await taxes.assign(unit, OWNER, row.id, data.tax_codes)
+    units = row.units if data.units is None else quantize(data.units, UNIT_PLACES)
+    if units != row.units:
+        row.units = units
+        await spread(unit, row, immediately=bool(data.apply_units_immediately))
+
+
+async def spread(unit: Unit, row: FixedCharge, *, immediately: bool) -> None:
+    """Give the plan's active subscriptions the units, unless they have a number of their own."""
+    for subscription in await fixed_charges.followers(unit, row):
+        catalog.add(
+            unit,
+            FixedChargeUnits(
+                org_id=unit.org_id,
+                created_at=unit.now,
+                subscription_id=subscription.id,
+                fixed_charge_id=row.id,
+                units=row.units,
+                effective_at=effective_at(subscription, unit.now, immediately=immediately),
+            ),
+        )
+    await unit.flush()
+
+
+def effective_at(subscription: Subscription, now: datetime, *, immediately: bool) -> datetime:
+    """Return from when a change of units counts: now, or the first instant of the next period.
+
+    The period is that of the subscription's fixed charges (`docs/rules/subscriptions.md` 3.2).
+    """
+    if immediately:
+        return now
+    times = times_of(subscription)
+    window = windows(times, max(now, times.started_at), "usage").fixed
+    assert window is not None, "what runs now always has a window"
+    return window.end
+
+
+async def _add_on(unit: Unit, data: FixedChargeIn) -> AddOn:
+    found = None
+    if data.add_on_id is not None:
+        found = await catalog.add_on_by_id(unit, data.add_on_id)
+    elif data.add_on_code is not None:
+        found = await catalog.add_on_by_code(unit, data.add_on_code)
+    if found is None:
+        raise NotFound("add_on")
+    return found
+
+
+def _terms(model: str, properties: Mapping[str, Any] | None) -> dict[str, Any]:
+    # nothing is grouped where nothing is used
+    own = {key: value for key, value in (properties or {}).items() if key in MODELS[model].keys}
+    return MODELS[model].parse(own).properties()
+
+
+def _check(row: FixedCharge) -> None:
+    is_graduated = row.charge_model == "graduated" and row.prorated
+    if row.pay_in_advance and (row.charge_model == "volume" or is_graduated):
+        raise Invalid.field("charge_model", "invalid_charge_model")

@@ -1,0 +1,58 @@
+"""The fixed charges of a plan one by one."""
+
+from billing_core.domain.errors import NotFound
+from billing_core.services import fixed_charges, plans
+from billing_core.store import catalog
+from billing_core.store import fixed_charges as fixed_charge_store
+from billing_core.store.tables import FixedCharge, Plan
+from billing_core.store.unit import Unit
+from billing_core.wire.fixed_charges import FixedChargeIn
+from billing_core.wire.pages import Page
+
+
+async def get(unit: Unit, plan_code: str, code: str) -> FixedCharge:
+    """Return a fixed charge of a plan; raises `NotFound` for the plan or the charge."""
+    return _fixed_charge(await plans.get(unit, plan_code), code)
+
+
+async def page(unit: Unit, plan_code: str, wanted: Page) -> tuple[list[FixedCharge], int]:
+    """List a plan's fixed charges."""
+    plan = await plans.get(unit, plan_code)
+    return await fixed_charge_store.page(unit, plan.id, wanted)
+
+
+async def create(unit: Unit, plan_code: str, data: FixedChargeIn) -> FixedCharge:
+    """Add a fixed charge to a plan and its running subscriptions."""
+    plan = await plans.get(unit, plan_code)
+    position = max((one.position for one in plan.fixed_charges), default=-1) + 1
+    taken = {one.code for one in plan.fixed_charges}
+    row = await fixed_charges.create(unit, plan, data, position, taken)
+    await plans.changed(unit, plan)
+    return row
+
+
+async def update(unit: Unit, plan_code: str, code: str, data: FixedChargeIn) -> FixedCharge:
+    """Change a fixed charge, as far as the plan's subscriptions allow."""
+    plan = await plans.get(unit, plan_code)
+    row = _fixed_charge(plan, code)
+    others = {one.code for one in plan.fixed_charges} - {row.code}
+    live = await catalog.plan_is_subscribed(unit, plan.id)
+    await fixed_charges.change(unit, row, data, others, live=live)
+    await plans.changed(unit, plan)
+    return row
+
+
+async def delete(unit: Unit, plan_code: str, code: str) -> FixedCharge:
+    """Take a fixed charge off a plan."""
+    plan = await plans.get(unit, plan_code)
+    row = _fixed_charge(plan, code)
+    row.deleted_at = unit.now
+    await plans.changed(unit, plan)
+    return row
+
+
+def _fixed_charge(plan: Plan, code: str) -> FixedCharge:
+    for row in plan.fixed_charges:
+        if row.code == code:
+            return row
+    raise NotFound("fixed_charge")
