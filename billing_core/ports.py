@@ -101,8 +101,8 @@ class MeteredUsage:
     of the deltas in the window), the greatest value for max_agg, the newest one (at least 0) for
     latest_agg, the number of present values for unique_count_agg. `unit_seconds` is, for
     weighted_sum_agg, the sum of each delta times the seconds from its event to the last instant of
-    the window, rounded up to a whole second. `amount_cents` adds up `precise_total_amount_cents` of the events
-    that took part, except for unique_count_agg.
+    the window, rounded up to a whole second. `amount_cents` adds up `precise_total_amount_cents` of
+    the events that took part, except for unique_count_agg.
     """
 
     units: Decimal
@@ -139,6 +139,24 @@ class DueEvent:
     order: int
     org_id: UUID
     event: StoredEvent
+
+
+@dataclass(frozen=True, slots=True)
+class MeterBuild:
+    """A meter that is being built from earlier events: `done` of `total` steps. Not an amount."""
+
+    org_id: UUID
+    code: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventBacklog:
+    """What the log has still to do; reads are right meanwhile, if slower."""
+
+    unfolded_events: int
+    builds: tuple[MeterBuild, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +214,9 @@ class EventStore(Protocol):
 
     async def forget(self, org_id: UUID, code: str, until: datetime) -> int:
         """Soft-delete the events of a code created up to `until`; returns how many."""
+
+    async def backlog(self) -> EventBacklog:
+        """Tell how much is not folded yet and which meters are being built, of everybody."""
 
     async def recount(self, org_id: UUID | None = None) -> list[str]:
         """Compare every rollup with a recount of the raw events; name the differences."""

@@ -32,6 +32,17 @@ class Health:
             "Age of the oldest promise not kept yet",
             registry=self.registry,
         )
+        self._unfolded = Gauge(
+            "tallygate_events_unfolded",
+            "Events that rollups do not hold yet and readers look at themselves",
+            registry=self.registry,
+        )
+        self._builds = Gauge(
+            "tallygate_meter_build_ratio",
+            "How much of a metric's rollups is built, while they are",
+            ("organization", "code"),
+            registry=self.registry,
+        )
 
     async def failures(self) -> dict[str, str]:
         """Return what is failing, by part; empty when ready."""
@@ -56,6 +67,12 @@ class Health:
             oldest = await outbox.oldest_due(session, wall_now())
         age = (wall_now() - oldest).total_seconds() if oldest else 0
         self._oldest.set(age)
+        backlog = await self._core.events.backlog()
+        self._unfolded.set(backlog.unfolded_events)
+        self._builds.clear()
+        for build in backlog.builds:
+            ratio = build.done / build.total
+            self._builds.labels(str(build.org_id), build.code).set(ratio)
         return generate_latest(self.registry), CONTENT_TYPE_LATEST
 
     async def _database(self) -> None:

@@ -26,14 +26,18 @@ success is always 200; every refusal is a JSON object with `status` and `error`.
 synonym of PUT for every update.
 """
 TAGS = {
+    "add_ons": "What is sold by the piece.",
     "admin": "Organizations and their API keys; opened by the admin key.",
     "billable_metrics": "What is counted.",
     "customers": "Who is billed, and their current usage.",
+    "entitlements": "What plans and subscriptions have of the features.",
     "events": "Usage, sent one by one or in batches; each counts once.",
+    "features": "What the product can be entitled to, and the privileges within.",
     "fees": "Priced lines.",
     "invoices": "What is owed, with documents.",
     "organizations": "The key's own organization and its billing entities.",
     "plans": "Prices.",
+    "pricing_units": "What charges may be priced in instead of money.",
     "service": "Health and files.",
     "subscriptions": "Which customer is on which plan, and since when.",
     "taxes": "Tax rates.",

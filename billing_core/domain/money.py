@@ -1,5 +1,6 @@
 """Money: whole minor units of one currency. The only place where rounding happens."""
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from decimal import (
@@ -10,9 +11,15 @@ from decimal import (
     FloatOperation,
     InvalidOperation,
     Overflow,
+    getcontext,
     localcontext,
+    setcontext,
 )
-from typing import Self
+from functools import wraps
+from typing import ParamSpec, Self, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 # 142 codes: the published list, the three that only the table of factors names (BHD, JOD, KWD),
 # and SLE, the present code of the listed but withdrawn SLL (docs/rules/money.md 0.6).
@@ -38,7 +45,7 @@ MINOR_DIGITS: dict[str, int] = (
 )
 _FIFTHS = {"MRO": 5}  # the only listed currency whose minor unit is not a power of ten
 PRECISE_PLACES = 15  # what a stored precise amount keeps (docs/rules/money.md 0.3)
-_EXACT = Context(
+EXACT = Context(
     prec=400,  # two factors of 60 digits, a rate and a sum of them stay exact
     rounding=ROUND_HALF_UP,
     traps=[InvalidOperation, DivisionByZero, Overflow, FloatOperation],
@@ -51,7 +58,22 @@ def exact_context() -> AbstractContextManager[Context]:
     Sums and products keep every digit (up to 400); a division keeps 400 of them. Mixing in a binary
     number raises `decimal.FloatOperation`.
     """
-    return localcontext(_EXACT)
+    return localcontext(EXACT)
+
+
+def in_exact_context(function: Callable[P, T]) -> Callable[P, T]:
+    """Run a function as in `exact_context`, for half the cost; it must not change the context."""
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        outer = getcontext()
+        setcontext(EXACT)  # the one context itself: `exact_context` makes a copy each time
+        try:
+            return function(*args, **kwargs)
+        finally:
+            setcontext(outer)
+
+    return run
 
 
 def is_currency(code: object) -> bool:
@@ -77,7 +99,7 @@ def round_half_up(value: Decimal) -> int:
 
 def quantize(value: Decimal, places: int) -> Decimal:
     """Round to `places` decimals, half away from zero, whatever the number of digits."""
-    return value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP, context=_EXACT)
+    return value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP, context=EXACT)
 
 
 def plain(value: Decimal) -> str:

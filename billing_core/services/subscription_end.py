@@ -7,6 +7,7 @@ from billing_core.domain.states import check_subscription_transition
 from billing_core.services import schedule
 from billing_core.services.shapes import catalog as catalog_shapes
 from billing_core.services.shapes import customers as customer_shapes
+from billing_core.services.shapes import entitlements as entitlement_shapes
 from billing_core.services.shapes import subscriptions as shapes
 from billing_core.store import subscriptions
 from billing_core.store.tables import Subscription
@@ -14,6 +15,7 @@ from billing_core.store.unit import Unit
 
 INVOICE_TOPIC = "billing.invoice"
 ONE_DAY = timedelta(days=1)
+WITH_ENTITLEMENTS = frozenset({"subscription.started", "subscription.updated"})
 
 
 async def end(unit: Unit, subscription: Subscription) -> None:
@@ -47,10 +49,13 @@ async def terminate_ended(unit: Unit) -> None:
 
 
 async def announce(unit: Unit, subscription: Subscription, webhook_type: str) -> None:
-    """Promise a subscription webhook with its plan and customer."""
+    """Promise a subscription webhook with its plan and customer (`docs/rules/money.md` 6.2)."""
     payload = shapes.out(subscription, unit.now).model_dump()
     payload["plan"] = (await catalog_shapes.plan(unit, subscription.plan)).model_dump()
     payload["customer"] = customer_shapes.out(subscription.customer).model_dump()
+    if webhook_type in WITH_ENTITLEMENTS:
+        found = await entitlement_shapes.of_subscription(unit, subscription)
+        payload["entitlements"] = [one.model_dump() for one in found]
     unit.emit(webhook_type, "subscription", payload)
 
 

@@ -1,6 +1,6 @@
 """Queries about subscriptions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -51,6 +51,16 @@ async def any_newest(unit: Unit, external_id: str) -> Subscription | None:
         .limit(1)
     )
     return rows.first()
+
+
+async def successors(unit: Unit, ids: Iterable[UUID]) -> dict[UUID, Subscription]:
+    """Return the subscription that took over from each of these, by the former one's id."""
+    rows = await unit.session.scalars(
+        select(Subscription).where(
+            Subscription.previous_subscription_id.in_(sorted(ids)), Subscription.status == "active"
+        )
+    )
+    return {row.previous_subscription_id: row for row in rows if row.previous_subscription_id}
 
 
 async def living(unit: Unit, external_id: str) -> list[Subscription]:

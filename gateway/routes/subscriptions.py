@@ -8,6 +8,7 @@ from litestar.params import FromPath
 
 from billing_core.services import subscriptions
 from billing_core.services.shapes import catalog as catalog_shapes
+from billing_core.services.shapes import entitlements as entitlement_shapes
 from billing_core.services.shapes import subscriptions as shapes
 from billing_core.store.unit import Unit
 from billing_core.wire.pages import Page
@@ -107,7 +108,7 @@ async def delete_subscription(
 async def _with_plan(unit: Unit, row: Any) -> dict[str, Any]:
     shape = shapes.out(row, unit.now).model_dump()
     shape["plan"] = await catalog_shapes.plan(unit, row.plan)
-    shape["entitlements"] = []
+    shape["entitlements"] = await entitlement_shapes.of_subscription(unit, row)
     shape["applicable_usage_thresholds"] = []
     return shape
 

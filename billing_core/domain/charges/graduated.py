@@ -1,16 +1,23 @@
 """Graduated charge: each tier prices the units that fall into it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
-from billing_core.domain.charges.terms import ZERO, Price, Terms, Usage, average
-from billing_core.domain.charges.tiers import Tier, read_tiers
+from billing_core.domain.charges.prorated import price_prorated
+from billing_core.domain.charges.steps import Step, Steps, flat_step, unit_step
+from billing_core.domain.charges.terms import ZERO, Price, Terms, Usage
+from billing_core.domain.charges.tiers import (
+    ADJACENT_OR_NEXT,
+    Tier,
+    meet,
+    read_tiers,
+    visited,
+    walk,
+)
 from billing_core.domain.errors import Problems
-from billing_core.domain.money import plain
-
-ADJACENT_OR_NEXT = frozenset({0, 1})
+from billing_core.domain.money import exact_context, plain
 
 
 @dataclass(frozen=True)
@@ -19,6 +26,7 @@ class Graduated(Terms):
 
     Both notations give the same split: 0-10, 11-20 (whole-unit bounds) and 0-10, 10-20 (adjacent
     bounds). The first tier's flat amount is due at zero units (`docs/rules/metering.md` 3.4).
+    Prorated usage is priced event by event (3.7).
     """
 
     charge_model = "graduated"
@@ -28,40 +36,43 @@ class Graduated(Terms):
             {"from_value": 0, "to_value": None, "per_unit_amount": "0", "flat_amount": "0"}
         ]
     }
+    is_projected_by_units = True
 
     tiers: tuple[Tier, ...]
 
     @classmethod
     def _read(cls, stored: Mapping[str, Any], problems: Problems) -> dict[str, Any]:
-        return {"tiers": read_tiers(stored, "graduated_ranges", ADJACENT_OR_NEXT, problems)}
-
-    @property
-    def is_adjacent(self) -> bool:
-        """Whether every tier starts exactly where the previous one ends."""
-        return len(self.tiers) > 1 and all(
-            upper.from_value == lower.to_value
-            for lower, upper in zip(self.tiers, self.tiers[1:], strict=False)
-        )
+        return {"tiers": meet(read_tiers(stored, "graduated_ranges", ADJACENT_OR_NEXT, problems))}
 
     def price(self, usage: Usage, aggregation: str = "sum_agg") -> Price:  # noqa: ARG002 - one signature for all models
         """Add up the visited tiers; details list them."""
-        total = ZERO
-        visited: list[dict[str, Any]] = []
-        # A tier that starts at a whole unit above the previous end holds that unit as well.
-        first_unit = ZERO if self.is_adjacent else Decimal(1)
-        for tier in self.tiers:
-            reached = usage.units if tier.to_value is None else min(usage.units, tier.to_value)
-            below = tier.from_value - first_unit if tier.from_value else ZERO
-            tier_units = max(reached - below, ZERO)
-            per_unit = tier_units * tier.per_unit_amount
-            total += per_unit + tier.flat_amount
-            visited.append(_details(tier, tier_units, per_unit))
-            if tier.to_value is None or tier.to_value >= usage.units:
-                break
-        return Price(total, average(total, usage.units), {"graduated_ranges": visited})
+        if usage.full_units is not None:
+            return price_prorated(self.tiers, usage)
+        total, last, held = walk(self.tiers, usage.units)
+        return Price(total, usage.units, _Walked(self.tiers, last, held))
 
 
-def _details(tier: Tier, units: Decimal, per_unit: Decimal) -> dict[str, Any]:
+class _Walked(NamedTuple):
+    tiers: Sequence[Tier]
+    last: Tier
+    held: Decimal
+
+    def details(self) -> dict[str, Any]:
+        with exact_context():
+            return {"graduated_ranges": [_details(tier, units) for tier, units in visited(*self)]}
+
+    def steps(self) -> Steps:
+        steps: list[Step] = []
+        with exact_context():
+            for tier, units in visited(*self):
+                about = tier.bounds
+                steps.append(unit_step(units, tier.per_unit_amount, **about))
+                steps.append(flat_step(tier.flat_amount, **about))
+        return tuple(steps)
+
+
+def _details(tier: Tier, units: Decimal) -> dict[str, Any]:
+    per_unit = units * tier.per_unit_amount
     return {
         "from_value": tier.from_shown,
         "to_value": tier.to_shown,

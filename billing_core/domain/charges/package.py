@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
+from billing_core.domain.charges.steps import Steps, package_step
 from billing_core.domain.charges.terms import (
     ZERO,
     Price,
     Terms,
     Usage,
-    average,
     read_decimal,
     read_integer,
 )
@@ -30,6 +30,8 @@ class Package(Terms):
     keys = ("amount", "package_size", "free_units")
     defaults = {"amount": "0", "package_size": 1, "free_units": 0}  # noqa: RUF012 - declared ClassVar in Terms
 
+    is_projected_by_units = True
+
     amount: Decimal
     package_size: int
     free_units: int
@@ -45,19 +47,26 @@ class Package(Terms):
 
     def price(self, usage: Usage, aggregation: str = "sum_agg") -> Price:  # noqa: ARG002 - one signature for all models
         """Count the started blocks; the unit amount is the price of a paid unit."""
-        if not usage.units:
-            return Price(ZERO, ZERO, _details(ZERO, ZERO, 0, ZERO))
         paid = max(usage.units - self.free_units, ZERO)
         blocks, rest = divmod(paid, self.package_size)
         total = (blocks + (1 if rest else 0)) * self.amount
-        details = _details(Decimal(self.free_units), paid, self.package_size, self.amount)
-        return Price(total, average(total, paid), details)
+        return Price(total, paid, _Packed(self, usage.units, paid))
 
 
-def _details(free: Decimal, paid: Decimal, size: int, amount: Decimal) -> dict[str, Any]:
-    return {
-        "free_units": plain(free),
-        "paid_units": plain(paid),
-        "per_package_size": size,
-        "per_package_unit_amount": plain(amount),
-    }
+class _Packed(NamedTuple):
+    terms: Package
+    units: Decimal
+    paid: Decimal
+
+    def details(self) -> dict[str, Any]:
+        used = bool(self.units)
+        return {
+            "free_units": plain(Decimal(self.terms.free_units if used else 0)),
+            "paid_units": plain(self.paid),
+            "per_package_size": self.terms.package_size if used else 0,
+            "per_package_unit_amount": plain(self.terms.amount if used else ZERO),
+        }
+
+    def steps(self) -> Steps:
+        free, size = Decimal(self.terms.free_units), self.terms.package_size
+        return (package_step(self.units, free, size, self.terms.amount),)

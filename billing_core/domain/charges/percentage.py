@@ -4,32 +4,36 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal
 from itertools import accumulate
-from typing import Any
+from typing import Any, NamedTuple
 
+from billing_core.domain.charges.steps import Steps, flat_step, free_step, percent_step
 from billing_core.domain.charges.terms import (
     PROPERTIES,
     ZERO,
     Price,
     Terms,
     Usage,
-    average,
     read_decimal,
     read_integer,
     read_optional_decimal,
 )
 from billing_core.domain.errors import Problems
-from billing_core.domain.money import plain
+from billing_core.domain.money import exact_context, plain
 
 PERCENT = Decimal(100)
 _COUNTED = frozenset({"count_agg", "unique_count_agg"})
+_LIMITED = _COUNTED | {"sum_agg", "max_agg"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Allowance:
-    """What is free: units of the metered amount, and events for the fixed fee."""
+class _Events(NamedTuple):
+    """So many events, and the units of the metered amount that they bring."""
 
+    number: int
     units: Decimal
-    events: int
+
+
+_NO_EVENTS = _Events(0, ZERO)
+_FREE, _RATE, _LEAST, _MOST = "free", "rate", "minimum", "maximum"
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,7 @@ class Percentage(Terms):
     defaults = {"rate": "0"}  # noqa: RUF012 - declared ClassVar in Terms
 
     rate: Decimal
+    share: Decimal  # of one unit: a hundredth of the rate
     fixed_amount: Decimal
     free_units_per_events: int
     free_units_per_total_aggregation: Decimal
@@ -77,8 +82,11 @@ class Percentage(Terms):
         maximum = optional("per_transaction_max_amount", "invalid_amount")
         if minimum is not None and maximum is not None and maximum < minimum:
             problems.add(PROPERTIES, "per_transaction_max_lower_than_per_transaction_min")
+        with exact_context():
+            share = rate / PERCENT
         return {
             "rate": rate,
+            "share": share,
             "fixed_amount": fixed or ZERO,
             "free_units_per_events": free_events,
             "free_units_per_total_aggregation": free_units or ZERO,
@@ -107,38 +115,25 @@ class Percentage(Terms):
         """Price the whole, or each event alone where a limit is set.
 
         Free allowances exist for sum_agg, count_agg and unique_count_agg only; other aggregations
-        have no running total.
+        have no running total. A weighted sum has no price per event, so limits do not touch it.
         """
-        if self.needs_values and aggregation == "sum_agg":
+        limited = self.has_limits and aggregation in _LIMITED
+        if (self.needs_values and aggregation == "sum_agg") or (
+            limited and aggregation == "max_agg"
+        ):
             assert len(usage.values) == usage.events_count, "the events' values are missing"
         free = self._allowance(usage, aggregation)
-        paid_units = max(usage.units - free.units, ZERO)
-        paid_events = max(usage.events_count - free.events, 0) if usage.units else 0
-        per_unit = paid_units * self._share
-        fixed = paid_events * self.fixed_amount
-        total = per_unit + fixed
-        if self.has_limits:
-            total = self._limited_total(usage, aggregation)
-        details = {
-            "units": plain(usage.units),
-            "free_units": plain(free.units),
-            "free_events": free.events,
-            "paid_units": plain(paid_units),
-            "rate": plain(self.rate),
-            "per_unit_total_amount": plain(per_unit),
-            "paid_events": paid_events,
-            "fixed_fee_unit_amount": plain(self.fixed_amount),
-            "fixed_fee_total_amount": plain(fixed),
-            "min_max_adjustment_total_amount": plain(total - per_unit - fixed),
-        }
-        return Price(total, average(total, usage.units), details)
+        paid_events = max(usage.events_count - free.number, 0) if usage.units else 0
+        paid = _Events(paid_events, max(usage.units - free.units, ZERO))
+        events = self._by_limit(usage, aggregation) if limited else None
+        if events is None:
+            total = paid.units * self.share + paid.number * self.fixed_amount
+        else:
+            total = self._limited_total(events)
+        return Price(total, usage.units, _Shared(self, usage.units, free, paid, events, total))
 
-    @property
-    def _share(self) -> Decimal:
-        return self.rate / PERCENT
-
-    def _allowance(self, usage: Usage, aggregation: str) -> _Allowance:
-        """Return the free units and events of the whole, from the running total of the events."""
+    def _allowance(self, usage: Usage, aggregation: str) -> _Events:
+        """Return what is free of the whole, for units and for fixed fees, by running totals."""
         events, units = self.free_units_per_events, self.free_units_per_total_aggregation
         if aggregation in _COUNTED and (events or units):
             # The running total of a count is 1, 2, … units, never written down.
@@ -152,14 +147,14 @@ class Percentage(Terms):
             at_free_events = None
             below = sum(1 for total in running if total < units)
         else:
-            return _Allowance(ZERO, events)
+            return _Events(events, ZERO)
         if not last:
             free_units = ZERO
         elif at_free_events is not None:
             free_units = at_free_events
         else:
             free_units = min(last, units) if units else last
-        return _Allowance(free_units, min((n for n in (events, below) if n), default=0))
+        return _Events(min((n for n in (events, below) if n), default=0), free_units)
 
     def _running_totals(self, values: Sequence[Decimal]) -> list[Decimal]:
         """Return the first N running totals, or without N all up to the first one above A."""
@@ -172,25 +167,58 @@ class Percentage(Terms):
                 break
         return running
 
-    def _limited_total(self, usage: Usage, aggregation: str) -> Decimal:
-        """Add up the events, each alone, after the free ones; with N and A set, A alone governs."""
+    def _by_limit(self, usage: Usage, aggregation: str) -> dict[str, _Events]:
+        """Sort the events, each alone, by what sets their price: a limit, the rate, or nothing.
+
+        With N and A set, A alone governs what is free. Events that bring one unit each are never
+        written down.
+        """
         if aggregation in _COUNTED:
             several = aggregation == "unique_count_agg"
-            events = (len(usage.values) if several else 0) or usage.events_count
-            return self._limited_count(events)
-        return sum(map(self._limited, self._charged(_per_event(usage, aggregation))), ZERO)
+            count = (len(usage.values) if several else 0) or usage.events_count
+            seen, charged = _Events(count, Decimal(count)), self._charged_count(count)
+        else:
+            values = _per_event(usage, aggregation)
+            seen = _Events(len(values), sum(values, ZERO))
+            charged = [(value, 1) for value in self._charged(values)]
+        sorted_out: dict[str, _Events] = {}
+        for value, times in charged:
+            kind = self._priced_by(value)
+            known = sorted_out.get(kind, _NO_EVENTS)
+            sorted_out[kind] = _Events(known.number + times, known.units + times * value)
+            seen = _Events(seen.number - times, seen.units - times * value)
+        return sorted_out | {_FREE: seen}
 
-    def _limited_count(self, events: int) -> Decimal:
-        """Price events that bring one unit each, without writing them down."""
-        each = self._limited(Decimal(1))
+    def _priced_by(self, value: Decimal) -> str:
+        amount = value * self.share + self.fixed_amount
+        least, most = self.per_transaction_min_amount, self.per_transaction_max_amount
+        if least is not None and amount < least:
+            return _LEAST
+        return _MOST if most is not None and amount > most else _RATE
+
+    def limit(self, kind: str) -> Decimal:
+        """Return what each event at a limit costs."""
+        least, most = self.per_transaction_min_amount, self.per_transaction_max_amount
+        return (least if kind == _LEAST else most) or ZERO
+
+    def _limited_total(self, events: Mapping[str, _Events]) -> Decimal:
+        rated = events.get(_RATE, _NO_EVENTS)
+        total = rated.units * self.share + rated.number * self.fixed_amount
+        for kind in (_LEAST, _MOST):
+            if kind in events:
+                total += events[kind].number * self.limit(kind)
+        return total
+
+    def _charged_count(self, events: int) -> list[tuple[Decimal, int]]:
+        """Return how many events are charged for how much of their one unit."""
         free_units = self.free_units_per_total_aggregation
         if not free_units:
-            return max(events - self.free_units_per_events, 0) * each
+            return [(Decimal(1), max(events - self.free_units_per_events, 0))]
         wholly_free = _wholly_below(free_units)
         if events <= wholly_free:
-            return ZERO
-        cut = self._limited(Decimal(1) - (free_units - wholly_free))
-        return cut + (events - wholly_free - 1) * each
+            return []
+        cut = Decimal(1) - (free_units - wholly_free)
+        return [(cut, 1), (Decimal(1), events - wholly_free - 1)]
 
     def _charged(self, values: list[Decimal]) -> list[Decimal]:
         """Return what is charged of each event that is not wholly free."""
@@ -204,14 +232,6 @@ class Percentage(Terms):
             if free_units > 0:
                 free_units -= value
         return []
-
-    def _limited(self, value: Decimal) -> Decimal:
-        amount = value * self._share + self.fixed_amount
-        if self.per_transaction_min_amount is not None:
-            amount = max(amount, self.per_transaction_min_amount)
-        if self.per_transaction_max_amount is not None:
-            amount = min(amount, self.per_transaction_max_amount)
-        return amount
 
 
 def _wholly_below(units: Decimal) -> int:
@@ -227,3 +247,44 @@ def _per_event(usage: Usage, aggregation: str) -> list[Decimal]:
             value if position == greatest else ZERO for position, value in enumerate(usage.values)
         ]
     return list(usage.values)
+
+
+class _Shared(NamedTuple):
+    terms: Percentage
+    units: Decimal
+    free: _Events
+    paid: _Events
+    events: Mapping[str, _Events] | None
+    total: Decimal
+
+    def details(self) -> dict[str, Any]:
+        with exact_context():
+            per_unit = self.paid.units * self.terms.share
+            fixed = self.paid.number * self.terms.fixed_amount
+            adjustment = self.total - per_unit - fixed
+        return {
+            "units": plain(self.units),
+            "free_units": plain(self.free.units),
+            "free_events": self.free.number,
+            "paid_units": plain(self.paid.units),
+            "rate": plain(self.terms.rate),
+            "per_unit_total_amount": plain(per_unit),
+            "paid_events": self.paid.number,
+            "fixed_fee_unit_amount": plain(self.terms.fixed_amount),
+            "fixed_fee_total_amount": plain(fixed),
+            "min_max_adjustment_total_amount": plain(adjustment),
+        }
+
+    def steps(self) -> Steps:
+        free, rated = self.free, self.paid
+        if self.events is not None:
+            free, rated = self.events[_FREE], self.events.get(_RATE, _NO_EVENTS)
+        steps = [free_step(free.units, free.number)] if free.number or free.units else []
+        steps.append(percent_step(rated.units, self.terms.rate))
+        steps.append(flat_step(self.terms.fixed_amount, rated.number, reason="event"))
+        for kind in (_LEAST, _MOST):
+            held = (self.events or {}).get(kind, _NO_EVENTS)
+            if held.number:
+                limit, units = self.terms.limit(kind), plain(held.units)
+                steps.append(flat_step(limit, held.number, reason=kind, units=units))
+        return tuple(steps)

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
-from billing_core.domain.charges.terms import ZERO, Price, Terms, Usage, read_decimal
+from billing_core.domain.charges.steps import Steps, unit_step
+from billing_core.domain.charges.terms import Price, Terms, Usage, read_decimal
 from billing_core.domain.errors import Problems
 
 
@@ -17,6 +18,8 @@ class Standard(Terms):
     keys = ("amount",)
     defaults = {"amount": "0"}  # noqa: RUF012 - declared ClassVar in Terms
 
+    is_projected_by_units = True
+
     amount: Decimal
 
     @classmethod
@@ -24,5 +27,17 @@ class Standard(Terms):
         return {"amount": read_decimal(stored.get("amount"), "invalid_amount", problems)}
 
     def price(self, usage: Usage, aggregation: str = "sum_agg") -> Price:  # noqa: ARG002 - one signature for all models
-        """Return units times price; without units the unit amount is 0 too."""
-        return Price(usage.units * self.amount, self.amount if usage.units else ZERO)
+        """Return units times price; prorated units are spread over the full ones."""
+        working = _Multiplied(usage.units, self.amount)
+        return Price(usage.units * self.amount, usage.shown_units, working)
+
+
+class _Multiplied(NamedTuple):
+    units: Decimal
+    amount: Decimal
+
+    def details(self) -> dict[str, Any]:
+        return {}
+
+    def steps(self) -> Steps:
+        return (unit_step(self.units, self.amount),)

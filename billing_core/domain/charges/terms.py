@@ -4,17 +4,18 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from numbers import Real
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Protocol, Self
 
+from billing_core.domain.charges.steps import Steps
 from billing_core.domain.errors import Problems
-from billing_core.domain.money import exact_context, quantize
+from billing_core.domain.money import EXACT
 
 ZERO = Decimal(0)
 PROPERTIES = "properties"
-UNIT_AMOUNT_PLACES = 15
+_UNIT_AMOUNT = Decimal("1e-15")
 MAX_DIGITS = 30  # before and after the point: beyond any price, and still exact when multiplied
 MAX_PRESENTATION_KEYS = 2
 GROUP_KEYS = ("grouped_by", "pricing_group_keys", "presentation_group_keys")
@@ -27,36 +28,96 @@ class Usage:
     """What is priced: one bucket and group of one period.
 
     `units` after the metric's rounding; `events_count` of the events that took part; `values` their
-    numbers by (timestamp, ingestion), needed only where `Terms.needs_values` says so.
+    numbers by (timestamp, ingestion), needed only where `Terms.needs_values` says so. Of a prorated
+    charge `units` are prorated and `full_units` are not; graduated terms then need `events` too:
+    (full, prorated) units of the balance carried into the period, if any, and of each event in it,
+    by (timestamp, ingestion). `amount_cents` is the sum of the events' precise amounts for the
+    dynamic model, in minor units of which `subunit` make a major one.
     """
 
     units: Decimal
     events_count: int
     values: Sequence[Decimal] = ()
+    full_units: Decimal | None = None
+    events: Sequence[tuple[Decimal, Decimal]] = ()
+    amount_cents: Decimal | None = None
+    subunit: int = 0
+
+    @property
+    def shown_units(self) -> Decimal:
+        """Return the units a fee shows: those that are not prorated."""
+        return self.units if self.full_units is None else self.full_units
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
-    """Unrounded major units, the average price of a unit, and the fee's `amount_details`.
+class Working(Protocol):
+    """What a calculation has noted down, for those who ask for it later."""
 
-    The details are ready for the wire: amounts and units are plain decimal strings.
+    def details(self) -> dict[str, Any]:
+        """Return the fee's `amount_details`: plain decimal strings, ready for the wire."""
+
+    def steps(self) -> Steps:
+        """Return the terms that add up to the amount (`charges/steps.py`)."""
+
+
+class Price(NamedTuple):
+    """An unrounded amount in major units, the units it is spread over, and how it came about.
+
+    Details and steps are written only when asked for: most fees are priced far more often (by
+    alerts and current usage) than they are explained. `shared_out` is set where the unit amount is
+    the average of another amount than this one.
     """
 
     amount: Decimal
-    unit_amount: Decimal
-    details: dict[str, Any] = field(default_factory=dict)
+    units: Decimal
+    working: Working
+    shared_out: Decimal | None = None
+
+    @property
+    def unit_amount(self) -> Decimal:
+        """Return the average price of a unit in major units, 15 decimals; 0 without units."""
+        amount = self.amount if self.shared_out is None else self.shared_out
+        return average(amount, self.units)
+
+    @property
+    def details(self) -> dict[str, Any]:
+        """Return the fee's `amount_details`."""
+        return self.working.details()
+
+    @property
+    def steps(self) -> Steps:
+        """Return the terms that add up to `amount`, as JSON-able data."""
+        return self.working.steps()
+
+
+class Noted(NamedTuple):
+    """Working of a price that is explained by steps alone."""
+
+    noted: Steps = ()
+
+    def details(self) -> dict[str, Any]:
+        """Return no details."""
+        return {}
+
+    def steps(self) -> Steps:
+        """Return the steps as they were noted."""
+        return self.noted
+
+
+NOTHING = Price(ZERO, ZERO, Noted())
 
 
 @dataclass(frozen=True)
 class Terms(ABC):
     """The price terms of one charge: API properties, JSON column and calculator at once.
 
-    `stored` holds the properties of the model exactly as they were sent.
+    `stored` holds the properties of the model exactly as they were sent. Terms never change and
+    reading them costs far more than pricing: callers keep them as long as the charge is unchanged.
     """
 
     charge_model: ClassVar[str]
     keys: ClassVar[tuple[str, ...]]
     defaults: ClassVar[Mapping[str, Any]]
+    is_projected_by_units: ClassVar[bool] = False  # else a projection scales the amount
 
     stored: Mapping[str, Any]
 
@@ -101,10 +162,9 @@ class Terms(ABC):
 
 def average(amount: Decimal, units: Decimal) -> Decimal:
     """Return amount / units with 15 decimals, as the column keeps it; 0 without units."""
-    if not units:
+    if units <= ZERO:
         return ZERO
-    with exact_context():
-        return quantize(amount / units, UNIT_AMOUNT_PLACES)
+    return EXACT.quantize(EXACT.divide(amount, units), _UNIT_AMOUNT)
 
 
 def read_decimal(value: Any, code: str, problems: Problems) -> Decimal:

@@ -3,9 +3,16 @@
 from typing import Any
 from uuid import UUID
 
+from billing_core.ports import EventBacklog
 from billing_core.store.events.participation import Definition, MeterKey
 from billing_core.store.events.postgres_folding import FOLDED_COLUMNS, load_registry
-from billing_core.store.events.recount import State, compare, count_again
+from billing_core.store.events.recount import (
+    BUILDS,
+    State,
+    backlog_of,
+    compare,
+    count_again,
+)
 from billing_core.store.events.rollups import (
     LastOperation,
     NewestNumber,
@@ -34,6 +41,12 @@ _VALUES = """
     FROM event_value_sets WHERE meter = ANY ($1)
 """
 _CODES = f"SELECT org, code, n FROM event_codes WHERE {_OF_ORG}"  # noqa: S608 - a literal
+
+
+async def backlog(connection: Any) -> EventBacklog:
+    """Return what is not folded yet and the meters that are being built."""
+    pending = await connection.fetchval("SELECT coalesce(sum(n), 0)::bigint FROM event_pending")
+    return backlog_of(pending, await connection.fetch(BUILDS.format(meters="event_meters")))
 
 
 async def differences(connection: Any, org_id: UUID | None) -> list[str]:

@@ -13,6 +13,7 @@ from billing_core.clock import wall_now
 from billing_core.domain.errors import Unavailable
 from billing_core.ports import (
     DueEvent,
+    EventBacklog,
     EventFilter,
     Meter,
     MeteredEvent,
@@ -157,6 +158,11 @@ class PostgresEventStore:
         key = MeterKey(org_id.bytes, code)
         async with self._connection() as connection:
             return await postgres_meters.forget(connection, key, micros(until), micros(wall_now()))
+
+    async def backlog(self) -> EventBacklog:
+        """Tell what is still to do; see `EventStore.backlog`."""
+        async with self._snapshot() as connection:
+            return await postgres_recount.backlog(connection)
 
     async def recount(self, org_id: UUID | None = None) -> list[str]:
         """Compare every rollup with a recount of the raw events; see `EventStore.recount`."""

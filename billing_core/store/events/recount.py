@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
+from uuid import UUID
 
 from billing_core.domain.metrics import ZERO, numeric
+from billing_core.ports import EventBacklog, MeterBuild
 from billing_core.store.events.participation import (
     COUNT,
     EXACT,
@@ -37,6 +39,14 @@ from billing_core.store.events.rollups import (
 )
 
 MOST_DIFFERENCES = 100
+# How far builds have come, in ids from the first event of their code.
+BUILDS = """
+    SELECT meter.org, meter.code, meter.cursor_id - counted.lowest_id + 1,
+           meter.boundary_id - counted.lowest_id + 1
+    FROM {meters} AS meter
+    JOIN event_codes AS counted ON counted.org = meter.org AND counted.code = meter.code
+    WHERE meter.cursor_id < meter.boundary_id ORDER BY meter.meter
+"""
 Key = TypeVar("Key")
 Value = TypeVar("Value")
 
@@ -108,6 +118,14 @@ def compare(kept: State, counted: State) -> list[str]:
         *_differences("value", kept.values, counted.values, tuple),
         *_differences("counter", kept.codes, counted.codes, lambda key: (key.org_id.hex(), key[1])),
     ][:MOST_DIFFERENCES]
+
+
+def backlog_of(unfolded_events: int, builds: Iterable[Sequence[Any]]) -> EventBacklog:
+    """Return a backlog from a number and rows of `BUILDS`."""
+    return EventBacklog(
+        unfolded_events,
+        tuple(MeterBuild(UUID(bytes=org), code, done, total) for org, code, done, total in builds),
+    )
 
 
 def _differences(

@@ -3,8 +3,15 @@
 from collections.abc import Iterator
 from uuid import UUID
 
+from billing_core.ports import EventBacklog
 from billing_core.store.events.participation import Definition, MeterKey
-from billing_core.store.events.recount import State, compare, count_again
+from billing_core.store.events.recount import (
+    BUILDS,
+    State,
+    backlog_of,
+    compare,
+    count_again,
+)
 from billing_core.store.events.rollups import LastOperation, RollupKey, ValueKey
 from billing_core.store.events.sqlite_meters import TALLY_COLUMNS, read_meter, read_tally
 from billing_core.store.events.sqlite_reads import SqliteReads
@@ -57,6 +64,14 @@ _INDEXES = {
                 WHERE id <= (SELECT folded_id FROM log_state) AND deleted_at IS NULL)
     """,
 }
+
+
+def backlog(reads: SqliteReads) -> EventBacklog:
+    """Return what is not folded yet and the meters that are being built."""
+    (unfolded,) = reads.query(
+        "SELECT (SELECT coalesce(max(id), 0) FROM events) - folded_id FROM log_state"
+    ).fetchone()
+    return backlog_of(unfolded, reads.query(BUILDS.format(meters="meters")))
 
 
 def differences(reads: SqliteReads, org_id: UUID | None) -> list[str]:

@@ -13,6 +13,7 @@ from uuid import UUID
 from billing_core.clock import wall_now
 from billing_core.ports import (
     DueEvent,
+    EventBacklog,
     EventFilter,
     Meter,
     MeteredEvent,
@@ -128,6 +129,10 @@ class SqliteEventStore:
         """Soft-delete a code's events created up to `until`; see `EventStore.forget`."""
         key = MeterKey(org_id.bytes, code)
         return await self._writer.forget(key, micros(until), micros(wall_now()))
+
+    async def backlog(self) -> EventBacklog:
+        """Tell what is still to do; see `EventStore.backlog`."""
+        return await self._read(sqlite_recount.backlog)
 
     async def recount(self, org_id: UUID | None = None) -> list[str]:
         """Compare every rollup with a recount of the raw events; see `EventStore.recount`."""
