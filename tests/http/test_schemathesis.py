@@ -42,6 +42,14 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
+FEATURES = ("seats", "sso", "api")
+# what parameters name that stand behind another
+INNER = {
+    "charge_code": ["sum"],
+    "feature_code": list(FEATURES),
+    "fixed_charge_code": ["seat"],
+    "privilege_code": ["max", "mode"],
+}
 Document = dict[str, Any]
 
 
@@ -52,8 +60,9 @@ def fuzzed(gateway: Gateway) -> Org:
     org.clock("2026-01-01T00:00:00Z")
     org.post("/taxes", {"tax": {"name": "T", "code": "tax", "rate": "7.5"}})
     for kind in ("count", "sum", "unique_count"):
-        metric = {"name": kind, "code": kind, "aggregation_type": f"{kind}_agg"}
+        metric: dict[str, Any] = {"name": kind, "code": kind, "aggregation_type": f"{kind}_agg"}
         metric |= {} if kind == "count" else {"field_name": "n"}
+        metric |= {"filters": [{"key": "region", "values": ["us", "eu"]}]}
         org.post("/billable_metrics", {"billable_metric": metric})
     metric_id = org.get("/billable_metrics/sum")["billable_metric"]["lago_id"]
     for model, properties in PROPERTIES.items():
@@ -81,11 +90,39 @@ def fuzzed(gateway: Gateway) -> Org:
         org.post("/subscriptions", {"subscription": subscription})
         event = {"external_subscription_id": f"s-{model}", "code": "sum", "properties": {"n": 12}}
         org.post("/events", {"event": {**event, "transaction_id": f"t-{model}"}})
+    _add_features(org)
+    _add_parts_of_plans(org)
     endpoint = {"webhook_url": "http://127.0.0.1:9/", "event_types": []}
     org.post("/webhook_endpoints", {"webhook_endpoint": endpoint})
     org.clock("2026-02-01T00:30:00Z", catch_up=True)
     org.clock(NOW)
     return org
+
+
+def _add_features(org: Org) -> None:
+    options = {"select_options": ["a", "b"]}
+    privileges: list[dict[str, Any]] = [
+        {"code": "max", "value_type": "integer"},
+        {"code": "mode", "value_type": "select", "config": options},
+    ]
+    for code in FEATURES:
+        org.post("/features", {"feature": {"code": code, "privileges": privileges}})
+    given = {"entitlements": {code: {"max": 10} for code in FEATURES}}
+    for model in PROPERTIES:
+        org.post(f"/plans/{model}/entitlements", given)
+        own = {"entitlements": {"seats": {"max": 15, "mode": "a"}}}
+        org.call("PATCH", f"/subscriptions/s-{model}/entitlements", own)
+
+
+def _add_parts_of_plans(org: Org) -> None:
+    add_on = {"name": "Seat", "code": "seat", "amount_cents": 100, "amount_currency": "USD"}
+    org.post("/add_ons", {"add_on": add_on})
+    unit = {"name": "Credits", "code": "credits", "short_name": "CR"}
+    org.post("/pricing_units", {"pricing_unit": unit})
+    a_filter = {"values": {"region": ["us"]}, "properties": PROPERTIES["standard"]}
+    org.post("/plans/standard/charges/sum/filters", {"filter": a_filter})
+    fixed = {"add_on_code": "seat", "charge_model": "standard", "units": 1}
+    org.post("/plans/standard/fixed_charges", {"fixed_charge": fixed})
 
 
 @pytest.fixture(scope="module")
@@ -106,12 +143,17 @@ def _name_what_is_there(document: Document, org: Org) -> None:
     models = list(PROPERTIES)
     customers = [f"c-{model}" for model in models]
     subscriptions = [f"s-{model}" for model in models]
+    filters = org.get("/plans/standard/charges/sum/filters")["filters"]
+    inner = {**INNER, "filter_id": [row["lago_id"] for row in filters]}
     known = {
+        "add_ons": ["seat"],
         "billable_metrics": ["count", "sum", "unique_count"],
         "billing_entities": [org.get("/billing_entities")["billing_entities"][0]["code"]],
         "customers": customers,
         "events": [f"t-{model}" for model in models],
+        "features": list(FEATURES),
         "plans": models,
+        "pricing_units": ["credits"],
         "subscriptions": subscriptions,
         "taxes": ["tax"],
         **ids,
@@ -120,6 +162,7 @@ def _name_what_is_there(document: Document, org: Org) -> None:
         for operation in methods.values():
             for parameter in operation.get("parameters", ()):
                 names = known.get(path.split("/")[3] if path.startswith("/api") else "")
+                names = inner.get(parameter["name"], names)
                 if parameter["in"] == "path" and names:
                     _prefer(parameter["schema"], names)
                 elif parameter["name"] == "external_subscription_id":
@@ -136,6 +179,8 @@ def _name_what_is_there(document: Document, org: Org) -> None:
         ("EventIn", "code"): known["billable_metrics"],
         ("EventIn", "external_subscription_id"): subscriptions,
         ("ChargeIn", "billable_metric_id"): ids["billable_metrics"],
+        ("FixedChargeIn", "add_on_code"): known["add_ons"],
+        ("AppliedPricingUnitIn", "code"): known["pricing_units"],
         ("CustomerIn", "timezone"): ["Asia/Kathmandu", "America/St_Johns"],
         ("OrganizationChange", "timezone"): ["UTC", "Pacific/Apia"],
         # nobody listens there, and nobody else is bothered
@@ -143,6 +188,9 @@ def _name_what_is_there(document: Document, org: Org) -> None:
         ("WebhookEndpointChange", "webhook_url"): ["http://127.0.0.1:9/others"],
         ("OrganizationChange", "webhook_url"): ["http://127.0.0.1:9/mine"],
     }
+    values = {"type": "object", "properties": {"max": {"type": "integer"}, "mode": {}}}
+    entitled = {"properties": dict.fromkeys(FEATURES, values), "additionalProperties": False}
+    schemas["WantedEntitlements"].update(entitled)
     for (owner, field), names in wishes.items():
         schemas[owner]["properties"][field] = {"type": "string", "enum": [*names, "nowhere/at all"]}
 

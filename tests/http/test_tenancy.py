@@ -22,19 +22,24 @@ from tests.support.billing import (
 from tests.support.gateway import Gateway, Org
 
 LISTS = (
+    "add_ons",
     "billable_metrics",
     "customers",
     "events",
+    "features",
     "fees",
     "invoices",
     "plans",
+    "pricing_units",
     "subscriptions",
     "taxes",
     "webhook_endpoints",
 )
 ROOTS = {
+    "add_ons": "add_on",
     "billable_metrics": "billable_metric",
     "customers": "customer",
+    "features": "feature",
     "fees": "fee",
     "invoices": "invoice",
     "plans": "plan",
@@ -48,7 +53,17 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 # every organization has a billing entity of this code, its own
 OF_ITS_OWN = {"billing_entities"}
-PARAMETER = re.compile(r"\{\w+\}")
+# what a second or third parameter of a path names
+INNER = {
+    "charge_code": "usage",
+    "feature_code": "seats",
+    "filter_id": "00000000-0000-0000-0000-000000000000",
+    "fixed_charge_code": "seat",
+    "privilege_code": "max",
+}
+# the parts of a plan that have a body of their own
+PARTS = {"charges": "charge", "filters": "filter", "fixed_charges": "fixed_charge"}
+PARAMETER = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True)
@@ -66,6 +81,8 @@ class Tenant:
         return {
             **found,
             "ended": self.org.get("/subscriptions?status[]=terminated&status[]=canceled"),
+            "plan_entitlements": self.org.get("/plans/basic/entitlements"),
+            "entitlements": self.org.get("/subscriptions/s1/entitlements"),
             "usage": current_usage(self.org),
             "organization": self.org.get("/organizations"),
             "clock": self.org.get("/test_clock"),
@@ -81,6 +98,15 @@ def settled(gateway: Gateway) -> Tenant:
     add_plan(org, charges=[charge(metric_id, "standard", {"amount": "1"})])
     add_customer(org, name="Theirs")
     subscribe(org)
+    privileges = [{"code": "max", "value_type": "integer"}]
+    org.post("/features", {"feature": {"code": "seats", "privileges": privileges}})
+    org.post("/plans/basic/entitlements", {"entitlements": {"seats": {"max": 10}}})
+    own = {"entitlements": {"seats": {"max": 15}}}
+    org.call("PATCH", "/subscriptions/s1/entitlements", own)
+    add_on = {"name": "Seat", "code": "seat", "amount_cents": 1, "amount_currency": "EUR"}
+    org.post("/add_ons", {"add_on": add_on})
+    unit = {"name": "Credits", "code": "credits", "short_name": "CR"}
+    org.post("/pricing_units", {"pricing_unit": unit})
     send(org, "t1", "5")
     org.clock("2026-02-01T01:00:00Z", catch_up=True)
     send(org, "t2", "3")
@@ -88,12 +114,15 @@ def settled(gateway: Gateway) -> Tenant:
     made = org.post("/webhook_endpoints", {"webhook_endpoint": endpoint})["webhook_endpoint"]
     (invoice,) = invoices(org)
     ids = {
+        "add_ons": "seat",
         "billable_metrics": "usage",
         "customers": "c1",
         "events": "t1",
+        "features": "seats",
         "fees": invoice["fees"][0]["lago_id"],
         "invoices": invoice["lago_id"],
         "plans": "basic",
+        "pricing_units": "credits",
         "subscriptions": "s1",
         "taxes": "vat",
         "webhook_endpoints": made["lago_id"],
@@ -121,19 +150,21 @@ def foreign_requests(gateway: Gateway, ids: dict[str, str]) -> Iterator[tuple[st
             continue
         assert resource in ids, f"say how a foreign one is addressed: {path}"
         for method in methods.keys() & {"get", "put", "patch", "post", "delete"}:
-            body = (
-                {ROOTS[resource]: CHANGES.get(resource, {"name": "Mine now"})}
-                if method
-                in {
-                    "put",
-                    "patch",
-                }
-                else None
-            )
+            body = foreign_body(path, method)
             filled = PARAMETER.sub(ids[resource], path.removeprefix("/api/v1"), count=1)
-            assert not PARAMETER.search(filled), f"a second parameter: {path}"
+            filled = PARAMETER.sub(lambda found: INNER[found[1]], filled)
             query = "?external_subscription_id=s1" if "usage" in filled else ""
             yield method.upper(), filled + query, body
+
+
+def foreign_body(path: str, method: str) -> dict[str, Any] | None:
+    """Return what would change the thing a path names, or the part of it."""
+    places = [place for place in path.removeprefix("/api/v1/").split("/") if place[0] != "{"]
+    if places[-1] in PARTS and method != "get":
+        return {PARTS[places[-1]]: {"invoice_display_name": "Mine now"}}
+    if method not in {"put", "patch"}:
+        return None
+    return {ROOTS[places[0]]: CHANGES.get(places[0], {"name": "Mine now"})}
 
 
 def test_foreign_ids_are_unknown(gateway: Gateway, theirs: Tenant, stranger: Org) -> None:
