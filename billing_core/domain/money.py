@@ -15,7 +15,7 @@ from decimal import (
     localcontext,
     setcontext,
 )
-from functools import wraps
+from functools import cache, wraps
 from typing import ParamSpec, Self, TypeVar
 
 P = ParamSpec("P")
@@ -92,6 +92,11 @@ def subunit(currency: str) -> int:
     return fifths if fifths is not None else int(10 ** exponent(currency))
 
 
+@cache
+def _subunit_factor(currency: str) -> Decimal:
+    return Decimal(subunit(currency))
+
+
 def round_half_up(value: Decimal) -> int:
     """Round half away from zero: 2.5 -> 3, -0.5 -> -1 (`docs/rules/money.md` 0.2)."""
     return int(value.to_integral_value(rounding=ROUND_HALF_UP))
@@ -131,9 +136,7 @@ class Money:
 
         Source: `docs/rules/metering.md` 3.2.
         """
-        with exact_context():
-            scaled = major * subunit(currency)
-        return cls(round_half_up(scaled), currency)
+        return cls(minor_from_major(major, currency), currency)
 
     def __add__(self, other: "Money") -> "Money":
         """Add like to like; euros and dollars do not meet."""
@@ -156,7 +159,8 @@ class Money:
 
 def minor_from_major(major: Decimal, currency: str) -> int:
     """Return whole minor units of an unrounded major amount: the one rounding of a line."""
-    return Money.rounded(major, currency).minor
+    scaled = EXACT.multiply(major, _subunit_factor(currency))
+    return int(scaled.to_integral_value(ROUND_HALF_UP, EXACT))
 
 
 def major_from_minor(minor: int, currency: str) -> Decimal:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from billing_core.ids import new_id
 from billing_core.ports import Meter
 from billing_core.store.events.schema import POSTGRES_DDL
-from tests.bench import direct
+from tests.bench import direct, pricing
 from tests.bench.load import KEY
 from tests.bench.machine import (
     Copy,
@@ -208,7 +208,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="under two minutes")
-    parser.add_argument("--only", choices=("http", "sqlite", "postgres"))
+    parser.add_argument("--only", choices=("pricing", "http", "sqlite", "postgres"))
     arguments = parser.parse_args()
     report = Report()
     sizes = direct.QUICK if arguments.quick else direct.FULL
@@ -218,6 +218,8 @@ def main() -> None:
         report.section("this machine")
         middle, slow = fdatasync_us(directory)
         report.say(f"  fdatasync of 8 KiB: p50 {middle:.0f} us, p99 {slow:.0f} us")
+        if arguments.only in {None, "pricing"}:
+            pricing.run(report)
         if arguments.only in {None, "http"}:
             http(report, directory, arguments.quick)
         if arguments.only in {None, "sqlite"}:

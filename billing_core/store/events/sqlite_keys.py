@@ -69,7 +69,9 @@ class SqliteKeys:
 
     def fold(self, number: int, last_id: int) -> None:
         """Write a slice to the table; `last_id` is the highest event. Then call `keep`."""
-        self._connection.executemany(_ADD, sorted(self._fresh[number].items()))
+        # A `bytearray` is bound without asking around for an adapter.
+        keys = sorted(self._fresh[number].items())
+        self._connection.executemany(_ADD, [(bytearray(key), event_id) for key, event_id in keys])
         self._connection.execute(
             "UPDATE key_slices SET folded_id = ? WHERE slice = ?", (last_id, number)
         )
