@@ -11,7 +11,7 @@ from billing_core.ports import (
     InvoiceDocument,
     Party,
 )
-from billing_core.services.document_details import Wording, details
+from billing_core.services.document_details import Wording, description, details
 from billing_core.store import files, invoices
 from billing_core.store.tables import (
     BillingEntity,
@@ -119,7 +119,7 @@ def _section(
 
 def _line(fee: Fee, tz: str, locale: str, wording: Wording) -> DocumentLine:
     return DocumentLine(
-        description=fee.item["invoice_display_name"],
+        description=description(fee, locale, wording),
         details=details(fee, tz, locale, wording),
         units=fee.units,
         unit_amount=fee.precise_unit_amount,

@@ -1,15 +1,13 @@
-"""The fees of one subscription on an invoice: its subscription fee and its usage charges."""
+"""One subscription on an invoice: the windows it is billed for, and its subscription fee."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
-from uuid import UUID
 
 from billing_core.domain.calendar import Kind, SubscriptionTimes, Windows, local_date, windows
 from billing_core.domain.money import major_from_minor
 from billing_core.domain.proration import FeeFacts, fee_case, subscription_fee_cents
-from billing_core.services.pricing import PricedCharge
+from billing_core.services.shapes.fees import item
 from billing_core.services.shapes.subscriptions import times_of
 from billing_core.store import invoices
 from billing_core.store.tables import Fee, Invoice, Subscription
@@ -39,6 +37,11 @@ class BilledLine:
     def recurring(self) -> bool:
         """Whether this is a periodic line."""
         return self.reason == "subscription_periodic"
+
+    @property
+    def may_be_upgraded(self) -> bool:
+        """Whether another row, if one follows, has taken over before the period was over."""
+        return self.reason == "subscription_terminating" and not self.whole_period
 
     @property
     def times(self) -> SubscriptionTimes:
@@ -88,47 +91,8 @@ async def subscription_fee(unit: Unit, invoice: Invoice, line: BilledLine) -> Fe
         pay_in_advance=plan.pay_in_advance,
         from_datetime=window.start,
         to_datetime=window.end,
-        item=_item(
-            "subscription", plan.code, plan.name, plan.invoice_display_name, subscription.id
-        ),
+        item=item("subscription", plan.code, plan.name, plan.invoice_display_name, subscription.id),
         amount_details={"plan_amount_cents": plan.amount_cents},
-    )
-
-
-def charge_fee(unit: Unit, invoice: Invoice, line: BilledLine, one: PricedCharge) -> Fee:
-    """Return the fee of a priced usage charge."""
-    subscription, charge = line.subscription, one.charge
-    window = line.windows().charges
-    assert window is not None
-    item = _item(
-        "charge",
-        charge.metric.code,
-        charge.metric.name,
-        charge.invoice_display_name,
-        charge.metric.id,
-    )
-    return Fee(
-        org_id=unit.org_id,
-        created_at=invoice.created_at,
-        updated_at=unit.now,
-        invoice_id=invoice.id,
-        customer_id=subscription.customer_id,
-        subscription_id=subscription.id,
-        external_subscription_id=subscription.external_id,
-        charge_id=charge.id,
-        fee_type="charge",
-        amount_cents=one.amount_cents,
-        precise_amount_cents=one.precise_amount_cents,
-        amount_currency=subscription.plan.amount_currency,
-        units=one.units,
-        total_aggregated_units=one.total_aggregated_units,
-        precise_unit_amount=one.price.unit_amount,
-        unit_amount_cents=one.unit_amount_cents,
-        events_count=one.events_count,
-        from_datetime=window.start,
-        to_datetime=window.end,
-        item={**item, "description": charge.metric.description},
-        amount_details=one.price.details,
     )
 
 
@@ -161,21 +125,3 @@ def _started_before_previous(line: BilledLine) -> bool:
     day = local_date(line.at, line.times.tz)
     previous_start, _ = line.times.grid().period(day, -1)
     return local_date(line.times.started_at, line.times.tz) < previous_start
-
-
-def _item(
-    kind: str, code: str, name: str, display_name: str | None, item_id: UUID
-) -> dict[str, Any]:
-    types = {"subscription": "Subscription", "charge": "BillableMetric"}
-    return {
-        "type": kind,
-        "code": code,
-        "name": name,
-        "description": None,
-        "invoice_display_name": display_name or name,
-        "filters": None,
-        "filter_invoice_display_name": None,
-        "lago_item_id": str(item_id),
-        "item_type": types[kind],
-        "grouped_by": {},
-    }

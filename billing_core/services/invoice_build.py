@@ -1,6 +1,6 @@
 """Building invoices: lines, fees, taxes and totals, then draft or final."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -11,16 +11,19 @@ from billing_core.domain.numbering import draft_number
 from billing_core.ports import EventStore
 from billing_core.services import finalization, schedule
 from billing_core.services.billing_dates import rules_of
-from billing_core.services.fee_lines import BilledLine, charge_fee, subscription_fee
+from billing_core.services.charge_fees import charge_fees
+from billing_core.services.fee_lines import BilledLine, subscription_fee
+from billing_core.services.metering import Wanted
 from billing_core.services.pricing import PricedCharge, price_windows
 from billing_core.services.tax_rules import TaxRules
-from billing_core.store import invoices
+from billing_core.store import invoices, subscriptions
 from billing_core.store.tables import (
     Fee,
     FeeAppliedTax,
     Invoice,
     InvoiceAppliedTax,
     InvoiceSubscription,
+    Subscription,
 )
 from billing_core.store.unit import Unit
 
@@ -29,8 +32,10 @@ async def price_lines(
     unit: Unit, events: EventStore, lines: Sequence[BilledLine]
 ) -> dict[UUID, list[PricedCharge]]:
     """Meter and price the usage of many lines with one read; keyed by subscription."""
-    wanted = [(line.subscription, _usage_window(line)) for line in lines]
-    priced = await price_windows(unit.org_id, events, wanted)
+    ended = [line.subscription.id for line in lines if line.may_be_upgraded]
+    successors = await subscriptions.successors(unit, ended) if ended else {}
+    wanted = [_usage_of(line, successors) for line in lines]
+    priced = await price_windows(unit, events, wanted)
     return {line.subscription.id: found for line, found in zip(lines, priced, strict=True)}
 
 
@@ -123,11 +128,8 @@ async def _compute(
         fee = await subscription_fee(unit, invoice, line)
         if fee is not None:
             fees.append(fee)
-        fees.extend(
-            charge_fee(unit, invoice, line, one)
-            for one in priced[line.subscription.id]
-            if not one.is_empty
-        )
+        for charge in priced[line.subscription.id]:
+            fees.extend(charge_fees(unit, invoice, charge))
     rules = await TaxRules.load(unit, [line.subscription for line in lines])
     plans = {line.subscription.id: line.subscription.plan_id for line in lines}
     totals = assemble(
@@ -204,9 +206,19 @@ def _write_totals(unit: Unit, invoice: Invoice, totals: Totals) -> None:
     ]
 
 
-def _usage_window(line: BilledLine) -> Window | None:
-    # the invoice of a subscription that starts carries no usage (subscriptions.md 2.2)
-    return None if line.reason == "subscription_starting" else line.windows().charges
+def _usage_of(line: BilledLine, successors: Mapping[UUID, Subscription]) -> Wanted:
+    """Return the usage a line bills: that of charges in arrears.
+
+    The invoice of a subscription that starts carries no usage (`docs/rules/subscriptions.md` 2.2).
+    """
+    subscription = line.subscription
+    successor = successors.get(subscription.id)
+    return Wanted(
+        subscription,
+        None if line.reason == "subscription_starting" else line.windows().charges,
+        [charge for charge in subscription.plan.charges if not charge.pay_in_advance],
+        upgraded_to=None if successor is None else successor.plan,
+    )
 
 
 def _line_row(unit: Unit, invoice: Invoice, line: BilledLine) -> InvoiceSubscription:

@@ -15,8 +15,9 @@ from billing_core.store import organizations
 from billing_core.store.tables import ApiKey, BillingEntity, Organization
 from billing_core.store.unit import Unit, Units
 from billing_core.wire.billable_metrics import BillableMetricIn
+from billing_core.wire.charges import ChargeIn
 from billing_core.wire.organizations import KeyIn, OrganizationChange, OrganizationIn
-from billing_core.wire.plans import ChargeIn, PlanIn
+from billing_core.wire.plans import PlanIn
 
 KEY_BYTES = 32
 USAGE_CODE = "ai_usage"

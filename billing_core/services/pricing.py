@@ -3,28 +3,51 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from uuid import UUID
+from typing import Any
 
-from billing_core.domain.calendar import Window
-from billing_core.domain.charges import MODELS, Price, Usage, charge_price
-from billing_core.domain.metrics import apply_rounding, numeric
-from billing_core.domain.money import minor_from_major, precise_minor, subunit
-from billing_core.ports import NO_USAGE, EventStore, Meter, MeteredUsage, UsageQuery
-from billing_core.store.tables import BillableMetric, Charge, Subscription
+from billing_core.domain.charges import Noted, Price, charge_price
+from billing_core.domain.money import minor_from_major, plain, precise_minor, subunit
+from billing_core.domain.pricing_units import Exchanged, exchange
+from billing_core.ports import EventStore
+from billing_core.services.measures import Measured, measured
+from billing_core.services.metering import Metering, Wanted, read
+from billing_core.store.tables import Charge, ChargeFilter, PricingUnit
+from billing_core.store.unit import Unit
+
+ZERO = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
-class PricedCharge:
-    """One charge over one window. `units` are rounded by the metric, amounts are minor units."""
+class PricedFee:
+    """The price of one bucket and group of a charge; amounts are minor units of the plan's money.
 
-    charge: Charge
+    `units` are what a fee shows: not prorated, rounded by the metric, never negative.
+    `pricing_unit_details` are those of a charge that is priced in a pricing unit.
+    """
+
+    metering: Metering
+    measured: Measured
     units: Decimal
-    total_aggregated_units: Decimal
-    events_count: int
     price: Price
     amount_cents: int
     precise_amount_cents: Decimal
     unit_amount_cents: int
+    pricing_unit_details: dict[str, Any] | None
+
+    @property
+    def filter(self) -> ChargeFilter | None:
+        """The filter whose events these are, None for the default bucket."""
+        return self.metering.tariff.filter_of(self.measured.bucket)
+
+    @property
+    def grouped_by(self) -> dict[str, str | None]:
+        """The pricing group, a value by key."""
+        return self.metering.tariff.grouped_by(self.measured.bucket)
+
+    @property
+    def events_count(self) -> int:
+        """How many events took part."""
+        return self.measured.usage.events_count
 
     @property
     def is_empty(self) -> bool:
@@ -32,71 +55,81 @@ class PricedCharge:
         return not (self.units or self.amount_cents or self.events_count)
 
 
-def meter_of(metric: BillableMetric) -> Meter:
-    """Return what the event store keeps for a metric."""
-    return Meter(metric.id, metric.code, metric.aggregation_type, metric.field_name)
+@dataclass(frozen=True, slots=True)
+class PricedCharge:
+    """A charge over a window: one fee for every bucket and group, the default bucket last."""
+
+    charge: Charge
+    metering: Metering
+    fees: list[PricedFee]
 
 
 async def price_windows(
-    org_id: UUID, events: EventStore, wanted: Sequence[tuple[Subscription, Window | None]]
+    unit: Unit, events: EventStore, wanted: Sequence[Wanted]
 ) -> list[list[PricedCharge]]:
-    """Price every charge of each subscription over its window, with one read of all usage.
+    """Price every wanted charge, with one read of all usage; answers are in the order of `wanted`.
 
-    A null or collapsed window has no usage charges. Answers are in the order of `wanted`.
+    The fees are exact up to the one rounding to minor units, each by itself
+    (`docs/rules/metering.md` 3.2).
     """
-    billed = [
-        (index, charge, _query(subscription, charge, window))
-        for index, (subscription, window) in enumerate(wanted)
-        if window is not None and not window.is_empty
-        for charge in subscription.plan.charges
+    return [
+        [
+            PricedCharge(
+                metering.charge, metering, [priced(metering, one) for one in measured(metering)]
+            )
+            for metering in meterings
+        ]
+        for meterings in await read(unit, events, wanted)
     ]
-    usages = await events.usage(org_id, [query for _, _, query in billed]) if billed else []
-    priced: list[list[PricedCharge]] = [[] for _ in wanted]
-    for (index, charge, query), buckets in zip(billed, usages, strict=True):
-        usage = buckets.get((), NO_USAGE)
-        currency = wanted[index][0].plan.amount_currency
-        values = await _values(org_id, events, charge, query, usage)
-        priced[index].append(_priced(charge, usage, values, currency))
-    return priced
 
 
-async def _values(
-    org_id: UUID, events: EventStore, charge: Charge, query: UsageQuery, usage: MeteredUsage
-) -> Sequence[Decimal]:
-    terms = MODELS[charge.charge_model].parse(charge.properties)
-    if charge.metric.aggregation_type == "count_agg" or not terms.needs_values:
-        return ()
-    if not usage.events_count:
-        return ()
-    found = await events.events(org_id, query)
-    return [numeric(event.value) or Decimal(0) for event in found]
+def priced(metering: Metering, one: Measured) -> PricedFee:
+    """Price one bucket and group."""
+    terms = metering.tariff.terms_of(one.bucket)
+    return fee_of(metering, one, charge_price(terms, one.usage, metering.metric.aggregation_type))
 
 
-def _priced(
-    charge: Charge, usage: MeteredUsage, values: Sequence[Decimal], currency: str
-) -> PricedCharge:
-    metric = charge.metric
-    terms = MODELS[charge.charge_model].parse(charge.properties)
-    units = apply_rounding(usage.units, metric.rounding_function, metric.rounding_precision)
-    price = charge_price(terms, Usage(units, usage.events_count, values), metric.aggregation_type)
-    if units < 0:
-        units = Decimal(0)
-    return PricedCharge(
-        charge=charge,
+def fee_of(metering: Metering, one: Measured, price: Price) -> PricedFee:
+    """Turn the price of a bucket and group into a fee, by the one rounding.
+
+    A price in a pricing unit is rounded in that unit and then exchanged
+    (`docs/rules/metering.md` 3.15).
+    """
+    currency = metering.currency
+    units = ZERO if _is_below_zero(one, price) else one.usage.shown_units
+    details = None
+    rate, unit = metering.tariff.conversion_rate, metering.charge.pricing_unit
+    if rate is not None and unit is not None:
+        exchanged = exchange(price, rate)
+        details = unit_details(unit, rate, exchanged)
+        price = exchanged.price
+    return PricedFee(
+        metering=metering,
+        measured=one,
         units=units,
-        total_aggregated_units=usage.units,
-        events_count=usage.events_count,
         price=price,
         amount_cents=minor_from_major(price.amount, currency),
         precise_amount_cents=precise_minor(price.amount, currency),
         unit_amount_cents=int(price.unit_amount * subunit(currency)),
+        pricing_unit_details=details,
     )
 
 
-def _query(subscription: Subscription, charge: Charge, window: Window) -> UsageQuery:
-    return UsageQuery(
-        external_subscription_id=subscription.external_id,
-        meter=meter_of(charge.metric),
-        start=window.start,
-        end=window.end,
-    )
+def unit_details(unit: PricingUnit, rate: Decimal, exchanged: Exchanged) -> dict[str, Any]:
+    """Return what a fee keeps of its price in a pricing unit, ready for the wire."""
+    return {
+        "lago_pricing_unit_id": str(unit.id),
+        "pricing_unit_code": unit.code,
+        "short_name": unit.short_name,
+        "amount_cents": exchanged.amount_cents,
+        "precise_amount_cents": plain(exchanged.precise_amount_cents),
+        "unit_amount_cents": exchanged.unit_amount_cents,
+        "precise_unit_amount": plain(exchanged.precise_unit_amount),
+        "conversion_rate": plain(rate),
+    }
+
+
+def _is_below_zero(one: Measured, price: Price) -> bool:
+    """Tell whether units or amount were negative, so that the fee shows no units either (3.2)."""
+    was_raised = isinstance(price.working, Noted) and bool(price.working.noted)
+    return one.usage.units < ZERO or one.usage.shown_units < ZERO or was_raised

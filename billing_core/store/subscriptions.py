@@ -57,7 +57,8 @@ async def successors(unit: Unit, ids: Iterable[UUID]) -> dict[UUID, Subscription
     """Return the subscription that took over from each of these, by the former one's id."""
     rows = await unit.session.scalars(
         select(Subscription).where(
-            Subscription.previous_subscription_id.in_(sorted(ids)), Subscription.status == "active"
+            Subscription.previous_subscription_id.in_(sorted(ids)),
+            Subscription.status.in_(("active", "terminated")),
         )
     )
     return {row.previous_subscription_id: row for row in rows if row.previous_subscription_id}

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from billing_core.wire.base import Flag, In, Instant, Out
-from billing_core.wire.plans import Reference
+from billing_core.wire.charges import Reference
 from billing_core.wire.types import Country, Currency, Days, Email, Language, ShortText, Timezone
 
 Anchor = Literal["current_period_end", "next_period_start"]

@@ -49,11 +49,11 @@ class FeeOut(Out):
 
     lago_id: UUID = Field(validation_alias="id")
     lago_charge_id: UUID | None = Field(validation_alias="charge_id")
-    lago_charge_filter_id: UUID | None
-    lago_fixed_charge_id: UUID | None
+    lago_charge_filter_id: UUID | None = Field(validation_alias="charge_filter_id")
+    lago_fixed_charge_id: UUID | None = Field(validation_alias="fixed_charge_id")
     lago_invoice_id: UUID | None = Field(validation_alias="invoice_id")
     lago_true_up_fee_id: UUID | None
-    lago_true_up_parent_fee_id: UUID | None
+    lago_true_up_parent_fee_id: UUID | None = Field(validation_alias="true_up_parent_fee_id")
     lago_subscription_id: UUID | None = Field(validation_alias="subscription_id")
     external_subscription_id: str | None
     lago_customer_id: UUID = Field(validation_alias="customer_id")
@@ -91,3 +91,16 @@ class FeeOut(Out):
     to_date: Instant | None
     event_transaction_id: str | None
     applied_taxes: list[FeeAppliedTaxOut]
+
+
+class FeeExplanationOut(Out):
+    """How the amount of a fee came about; null for fees that no usage was priced for.
+
+    Its `steps` add up to the amount in major units, before the one rounding
+    (`docs/rules/metering.md` 3.18).
+    """
+
+    lago_fee_id: UUID = Field(validation_alias="id")
+    amount_cents: int
+    amount_currency: str
+    explanation: dict[str, Any] | None

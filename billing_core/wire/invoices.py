@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from billing_core.wire.base import In, Instant, InstantMs, Number, Out
-from billing_core.wire.plans import Reference
+from billing_core.wire.charges import Reference
 from billing_core.wire.types import ShortText
 
 

@@ -59,6 +59,15 @@ _ROWS: Mapping[str, tuple[str, ...]] = {
         "Pagina {page} van {pages}",
         "{page} / {pages} ページ",
     ),
+    "minimum_spend": (
+        "Minimum spend",
+        "Mindestumsatz",
+        "Minimum de facturation",
+        "Consumo mínimo",
+        "Consumo mínimo",
+        "Minimumafname",
+        "最低利用料金",
+    ),
     "draft": ("Draft", "Entwurf", "Brouillon", "Borrador", "Rascunho", "Concept", "下書き"),
     "voided": ("Voided", "Storniert", "Annulée", "Anulada", "Anulada", "Geannuleerd", "無効"),
     "subtotal": (

@@ -1,4 +1,4 @@
-"""Customers: the operations tagged `customers`, their usage included."""
+"""Customers: the operations tagged `customers`."""
 
 from typing import Any
 
@@ -7,8 +7,7 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from billing_core.domain.errors import Invalid
-from billing_core.ports import EventStore
-from billing_core.services import customers, invoices, subscriptions, usage
+from billing_core.services import customers, invoices, subscriptions
 from billing_core.services.shapes import customers as shapes
 from billing_core.services.shapes import invoices as invoice_shapes
 from billing_core.services.shapes import subscriptions as subscription_shapes
@@ -17,7 +16,6 @@ from billing_core.wire.customers import CustomerFullOut, CustomerIn
 from billing_core.wire.invoices import InvoiceOut
 from billing_core.wire.pages import Page
 from billing_core.wire.subscriptions import SubscriptionOut
-from billing_core.wire.usage import UsageOut
 from gateway.files import FileLinks
 from gateway.http import Answer, Filters, Gives, Operation, Takes, listed, one
 from gateway.queries import INVOICE_FILTERS, invoice_filters
@@ -36,13 +34,6 @@ FILTERS = (
     "zipcodes[]",
     "currencies[]",
     "billing_entity_codes[]",
-)
-USAGE_FILTERS = (
-    "external_subscription_id",
-    "apply_taxes",
-    "charge_id",
-    "charge_code",
-    "billable_metric_code",
 )
 CHOICES = {
     "account_type[]": ("customer", "partner"),
@@ -143,39 +134,6 @@ async def list_customer_subscriptions(
     return listed("subscriptions", shown, page, total)
 
 
-@get(
-    "/customers/{external_id:str}/current_usage",
-    operation_id="findCustomerCurrentUsage",
-    opt={
-        **Operation(
-            Gives("customer_usage", UsageOut), query=USAGE_FILTERS, refuses=(404, 405, 422)
-        ).opt(),
-        "resource": "customer_usage",
-    },
-)
-async def current_usage(
-    unit: NamedDependency[Unit],
-    events: NamedDependency[EventStore],
-    external_id: FromPath[str],
-    filters: NamedDependency[Filters],
-) -> Answer:
-    """Return the usage of a subscription in its current period, priced as it will be billed."""
-    wish = usage.UsageWish(
-        external_subscription_id=_text(filters, "external_subscription_id"),
-        apply_taxes=filters.get("apply_taxes") != "false",
-        charge_id=_text(filters, "charge_id") or _text(filters, "filter_by_charge_id"),
-        charge_code=_text(filters, "charge_code") or _text(filters, "filter_by_charge_code"),
-        billable_metric_code=_text(filters, "billable_metric_code")
-        or _text(filters, "filter_by_metric_code"),
-    )
-    return one("customer_usage", await usage.current(unit, events, external_id, wish))
-
-
-def _text(filters: Filters, name: str) -> str | None:
-    value = filters.get(name)
-    return value if isinstance(value, str) and value else None
-
-
 def _check_choices(filters: Filters) -> None:
     for name, choices in CHOICES.items():
         value: Any = filters.get(name)
@@ -193,5 +151,4 @@ HANDLERS = [
     delete_customer,
     list_customer_invoices,
     list_customer_subscriptions,
-    current_usage,
 ]

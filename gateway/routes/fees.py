@@ -5,9 +5,9 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from billing_core.services import invoices
-from billing_core.services.shapes import invoices as shapes
+from billing_core.services.shapes import fees as shapes
 from billing_core.store.unit import Unit
-from billing_core.wire.fees import FeeChange, FeeOut
+from billing_core.wire.fees import FeeChange, FeeExplanationOut, FeeOut
 from billing_core.wire.pages import Page
 from gateway.http import (
     Answer,
@@ -50,13 +50,24 @@ async def list_fees(
 ) -> Answer:
     """List fees, newest first."""
     rows, total = await invoices.fees_page(unit, instant_filters(filters, INSTANTS), page)
-    return listed("fees", [shapes.fee(row) for row in rows], page, total)
+    return listed("fees", await shapes.several(unit, rows), page, total)
 
 
 @get("/fees/{lago_id:str}", operation_id="findFee", opt=Operation(ONE).opt())
 async def find_fee(unit: NamedDependency[Unit], lago_id: FromPath[str]) -> Answer:
     """Return a fee."""
-    return one(ROOT, shapes.fee(await invoices.fee(unit, row_id(lago_id, ROOT))))
+    return one(ROOT, await shapes.one(unit, await invoices.fee(unit, row_id(lago_id, ROOT))))
+
+
+@get(
+    "/fees/{lago_id:str}/explain",
+    operation_id="explainFee",
+    opt=Operation(Gives("fee_explanation", FeeExplanationOut)).opt(),
+)
+async def explain_fee(unit: NamedDependency[Unit], lago_id: FromPath[str]) -> Answer:
+    """Return the arithmetic of a fee, as it was priced."""
+    row = await invoices.fee(unit, row_id(lago_id, ROOT))
+    return one("fee_explanation", FeeExplanationOut.of(row))
 
 
 @put(
@@ -68,7 +79,8 @@ async def update_fee(
     unit: NamedDependency[Unit], lago_id: FromPath[str], payload: NamedDependency[FeeChange]
 ) -> Answer:
     """Set the payment status of a fee that stands on no invoice."""
-    return one(ROOT, shapes.fee(await invoices.update_fee(unit, row_id(lago_id, ROOT), payload)))
+    row = await invoices.update_fee(unit, row_id(lago_id, ROOT), payload)
+    return one(ROOT, await shapes.one(unit, row))
 
 
 @delete(
@@ -79,9 +91,10 @@ async def update_fee(
 )
 async def delete_fee(unit: NamedDependency[Unit], lago_id: FromPath[str]) -> Answer:
     """Delete a fee that stands on no invoice."""
-    return one(ROOT, shapes.fee(await invoices.delete_fee(unit, row_id(lago_id, ROOT))))
+    row = await invoices.delete_fee(unit, row_id(lago_id, ROOT))
+    return one(ROOT, await shapes.one(unit, row))
 
 
 RESOURCE = "fee"
 TAG = "fees"
-HANDLERS = [list_fees, find_fee, update_fee, delete_fee]
+HANDLERS = [list_fees, find_fee, explain_fee, update_fee, delete_fee]

@@ -16,6 +16,7 @@ from tests.support.billing import (
     only_invoice,
     send,
     subscribe,
+    usage_event,
 )
 from tests.support.gateway import Gateway, Org
 
@@ -89,3 +90,71 @@ def test_an_unknown_or_unfinished_invoice_has_no_document(org: Org) -> None:
     draft = billed(org, billing_configuration={"invoice_grace_period": 3})
     assert draft["file_url"] is None
     org.post(f"/invoices/{draft['lago_id']}/download", None, 404)
+
+
+def test_the_lines_of_a_charge_can_be_told_apart(org: Org) -> None:
+    unit = {"name": "Tokens", "code": "tokens", "short_name": "TK"}
+    org.post("/pricing_units", {"pricing_unit": unit})
+    clouds: dict[str, Any] = {"filters": [{"key": "cloud", "values": ["aws", "gcp"]}]}
+    shares = [
+        {"from_value": 0, "to_value": 10, "rate": "5", "flat_amount": "1"},
+        {"from_value": 11, "to_value": None, "rate": "2.5", "flat_amount": "0"},
+    ]
+    breakdowns = [{"value": "host", "options": {"display_in_invoice": True}}]
+    filters = [
+        {
+            "values": {"cloud": ["aws"]},
+            "properties": {"amount": "1", "pricing_group_keys": ["team"]},
+        },
+        {
+            "values": {"cloud": ["gcp"]},
+            "properties": {"amount": "1"},
+            "invoice_display_name": "Elsewhere",
+        },
+    ]
+    org.clock("2026-01-01T00:00:00Z")
+    metric_id = add_metric(org, "usage", name="Calls", **clouds)
+    charges = [
+        charge(
+            metric_id,
+            "standard",
+            {"amount": "2", "presentation_group_keys": breakdowns},
+            filters=filters,
+            min_amount_cents=5000,
+        ),
+        charge(
+            metric_id,
+            "graduated_percentage",
+            {"graduated_percentage_ranges": shares},
+            code="shares",
+        ),
+        charge(
+            metric_id,
+            "standard",
+            {"amount": "3"},
+            code="tokens",
+            applied_pricing_unit={"code": "tokens", "conversion_rate": "0.5"},
+        ),
+    ]
+    add_plan(org, amount_cents=0, charges=charges)
+    subscribe(org)
+    for number, properties in enumerate(
+        (
+            {"cloud": "aws", "team": "Blue", "value": 7},
+            {"cloud": "gcp", "value": 4},
+            {"value": 1, "host": "h9"},
+        )
+    ):
+        event = usage_event(f"t{number}") | {"properties": properties}
+        org.post("/events", {"event": event})
+    org.clock("2026-02-01T01:00:00Z", catch_up=True)
+    text = text_of(only_invoice(org)["file_url"])
+    for wanted in (
+        "Calls · aws · Blue",
+        "Calls · Elsewhere",
+        "Calls · Minimum spend",
+        "h9: 1",
+        "10 \N{MULTIPLICATION SIGN} 5% + €1.00",
+        "36 TK \N{MULTIPLICATION SIGN} €0.50",
+    ):
+        assert wanted in text, text

@@ -14,6 +14,7 @@ from tests.support.billing import (
     only_invoice,
     send,
     subscribe,
+    usage_event,
 )
 from tests.support.gateway import Gateway, Org
 
@@ -29,6 +30,11 @@ ADJACENT = [
 VOLUMES = [
     {"from_value": 0, "to_value": 100, "per_unit_amount": "0.10", "flat_amount": "1"},
     {"from_value": 101, "to_value": None, "per_unit_amount": "0.05", "flat_amount": "0"},
+]
+RATES = [
+    {"from_value": 0, "to_value": 10, "rate": "1", "flat_amount": "200"},
+    {"from_value": 11, "to_value": 20, "rate": "2", "flat_amount": "300"},
+    {"from_value": 21, "to_value": None, "rate": "3", "flat_amount": "400"},
 ]
 PACKAGES = {"amount": "5", "package_size": 100, "free_units": 50}
 SHARE = {"rate": "1.3", "fixed_amount": "0.25"}
@@ -84,6 +90,7 @@ CASES = [
         ("100", "200", "50"),
         455,  # 1.55, 2.85 lowered to 2, 0.90 raised to 1
     ),
+    Case("graduated_percentage", {"graduated_percentage_ranges": RATES}, ("10.5",), 50011),  # E24
     Case("volume", {"volume_ranges": VOLUMES}, (), 100),
     Case("volume", {"volume_ranges": VOLUMES}, ("100",), 1100),
     Case("volume", {"volume_ranges": VOLUMES}, ("100", "1"), 505),
@@ -171,3 +178,33 @@ def test_only_the_period_counts(org: Org) -> None:
     org.clock("2026-02-01T01:00:00Z", catch_up=True)
     assert only_invoice(org)["fees_amount_cents"] == 300
     assert current_usage(org)["amount_cents"] == 100
+
+
+def test_e26_events_bring_their_own_amounts(any_gateway: Gateway) -> None:
+    org = any_gateway.organization()
+    org.clock("2026-01-01T00:00:00Z")
+    prices = {"pricing_group_keys": ["team"]}
+    add_plan(org, amount_cents=0, charges=[charge(add_metric(org, "usage"), "dynamic", prices)])
+    subscribe(org)
+    for number, (value, cents, team) in enumerate(
+        (("5", "1234.56", "a"), ("1", "2.1", "a"), ("2", "0.5", "b"), ("none", "9", "b"))
+    ):
+        body = usage_event(f"t{number}", precise_total_amount_cents=cents)
+        properties = {"value": value, "team": team}
+        org.post("/events", {"event": {**body, "properties": properties}})
+    org.clock("2026-02-01T01:00:00Z", catch_up=True)
+    fees = [fee for fee in only_invoice(org)["fees"] if fee["item"]["type"] == "charge"]
+    assert [(fee["units"], fee["amount_cents"]) for fee in fees] == [("6.0", 1237), ("2.0", 1)]
+    assert Decimal(fees[0]["precise_amount"]) == Decimal("12.3666")
+
+
+def test_an_amount_below_zero_shows_no_units(org: Org) -> None:
+    org.clock("2026-01-01T00:00:00Z")
+    limited = {"rate": "10", "free_units_per_events": 1, "per_transaction_max_amount": "100"}
+    metric_id = add_metric(org, "usage")
+    add_plan(org, amount_cents=0, charges=[charge(metric_id, "percentage", limited)])
+    subscribe(org)
+    send(org, "free", "100")
+    send(org, "less", "-40")
+    (one,) = current_usage(org)["charges_usage"]
+    assert (one["units"], one["amount_cents"], one["events_count"]) == ("0.0", 0, 2)

@@ -171,9 +171,12 @@ def test_foreign_ids_are_unknown(gateway: Gateway, theirs: Tenant, stranger: Org
     before = theirs.everything()
     asked = 0
     for method, path, body in foreign_requests(gateway, theirs.ids):
+        asked += 1
+        if "/past_usage" in path:  # of nobody, as of a stranger's customer: an empty list
+            assert stranger.call(method, path, body)["usage_periods"] == []
+            continue
         answer = stranger.call(method, path, body, 404)
         assert answer["code"].endswith("_not_found"), path
-        asked += 1
     assert asked >= 30, "the operations were not found in the reference"
     assert theirs.everything() == before
     # the same requests would have worked with the right key

@@ -1,15 +1,13 @@
 """What an invoice and its fees look like."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 from typing import Any
 
-from billing_core.domain.money import exponent
 from billing_core.services.shapes import customers, subscriptions
+from billing_core.services.shapes import fees as fee_shapes
 from billing_core.store.tables import Fee, Invoice, InvoiceSubscription
 from billing_core.store.unit import Unit
 from billing_core.wire.dates import last_instant
-from billing_core.wire.fees import FeeItemOut, FeeOut
 from billing_core.wire.invoices import BillingPeriodOut, InvoiceFullOut, InvoiceOut
 
 
@@ -31,39 +29,9 @@ def full(
         **_parts(invoice, file_url),
         billing_periods=[_period(line) for line in lines],
         credits=[],
-        fees=[fee(row) for row in fees],
+        fees=fee_shapes.of_invoice(fees),
         subscriptions=[subscriptions.out(line.subscription, unit.now) for line in lines],
         error_details=[],
-    )
-
-
-def fee(row: Fee) -> FeeOut:
-    """Return the wire model of a fee; `precise_*` amounts are major units (metering.md 3.17)."""
-    digits = exponent(row.amount_currency)
-    coupons = row.precise_coupons_amount_cents
-    precise_total = row.precise_amount_cents - coupons + row.taxes_precise_amount_cents
-    return FeeOut.of(
-        row,
-        lago_charge_filter_id=None,
-        lago_fixed_charge_id=None,
-        lago_true_up_fee_id=None,
-        lago_true_up_parent_fee_id=None,
-        external_customer_id=row.customer.external_id,
-        item=FeeItemOut.model_validate(row.item),
-        precise_amount=_major(row.precise_amount_cents, digits),
-        precise_total_amount=_major(precise_total, digits),
-        taxes_precise_amount=_major(row.taxes_precise_amount_cents, digits),
-        total_amount_cents=row.amount_cents + row.taxes_amount_cents,
-        total_amount_currency=row.amount_currency,
-        sub_total_excluding_taxes_amount_cents=row.amount_cents - int(coupons),
-        sub_total_excluding_taxes_precise_amount_cents=row.amount_cents - coupons,
-        description=row.item.get("description"),
-        self_billed=False,
-        pricing_unit_details=None,
-        presentation_breakdowns=[],
-        from_date=row.from_datetime,
-        to_date=row.to_datetime and last_instant(row.to_datetime),
-        applied_taxes=row.applied_taxes,
     )
 
 
@@ -105,7 +73,3 @@ def _period(line: InvoiceSubscription) -> BillingPeriodOut:
         subscription_to_datetime=last_instant(line.to_datetime),
         **ends,
     )
-
-
-def _major(minor: Decimal, digits: int) -> Decimal:
-    return minor.scaleb(-digits)

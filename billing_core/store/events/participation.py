@@ -117,17 +117,33 @@ def _plain_reader(definition: Definition) -> Callable[[str], Reading | None]:
     if definition.aggregation == COUNT:
         counted = Reading()
         return lambda _properties: counted
-    decode = _field_decoder([definition.field_name or "", OPERATION_FIELD])
+    number_of = plain_number(definition)
+    if number_of is not None:
 
-    def number_of(properties: str) -> Reading | None:
-        number = _number(decode(properties)[0])
-        return None if number is None else Reading(number)
+        def read_number(properties: str) -> Reading | None:
+            number = number_of(properties)
+            return None if number is None else Reading(number)
+
+        return read_number
+    decode = _field_decoder([definition.field_name or "", OPERATION_FIELD])
 
     def value_of(properties: str) -> Reading:
         raw, operation = decode(properties)
         return Reading(None, _value(raw), _is_present(operation))
 
-    return value_of if definition.aggregation == UNIQUE else number_of
+    return value_of
+
+
+def plain_number(definition: Definition) -> Callable[[str], Decimal | None] | None:
+    """Return the function from stored properties to the number that takes part, None for none.
+
+    It is all there is to know of an event where nothing is kept apart and numbers are what is
+    aggregated; for other definitions there is no such function.
+    """
+    if definition.dimensions or definition.aggregation in {COUNT, UNIQUE}:
+        return None
+    decode = _field_decoder([definition.field_name or ""])
+    return lambda properties: _number(decode(properties)[0])
 
 
 def _grouped_reader(definition: Definition) -> Callable[[str], Reading | None]:
@@ -183,9 +199,11 @@ def group_of(text: str) -> Group:
 
 
 def _number(raw: bytes) -> Decimal | None:
-    if not raw:
-        return None
-    return Decimal(raw.decode()) if raw.isdigit() else numeric(_text(raw))
+    # Most are whole numbers, written as JSON numbers or as texts.
+    digits = raw[1:-1] if raw[:1] == b'"' else raw
+    if digits.isdigit():
+        return Decimal(digits.decode())
+    return numeric(_text(raw)) if raw else None
 
 
 def _value(raw: bytes) -> str:
@@ -250,7 +268,9 @@ def _field_decoder(names: Sequence[str]) -> Callable[[str], Sequence[bytes]]:
         rename={f"field_{number}": name for number, name in enumerate(names)},
         gc=False,
     )
-    decoder = msgspec.json.Decoder(chosen)
+    decoder: Any = msgspec.json.Decoder(chosen)
+    if len(names) == 1:
+        return lambda properties: (bytes(decoder.decode(properties).field_0),)
     in_order = attrgetter(*(f"field_{number}" for number in range(len(names))))
 
     def from_struct(properties: str) -> Sequence[bytes]:

@@ -12,6 +12,7 @@ from billing_core.domain.metrics import closing_second, fold, numeric, property_
 from billing_core.ports import MeteredEvent, MeteredUsage, UsageQuery
 from billing_core.store.events.participation import (
     COUNT,
+    EXACT,
     OPERATION_FIELD,
     SUM,
     UNIQUE,
@@ -98,7 +99,7 @@ def _usage(query: UsageQuery, events: Sequence[MeteredEvent]) -> MeteredUsage:
         unit_seconds = exact_number(
             (numeric(event.value) or Decimal(0), (end - event.at) // _MICROSECOND)
             for event in events
-        ).scaleb(-6)
+        ).scaleb(-6, EXACT)
     return MeteredUsage(
         folded.units, folded.events_count, unit_seconds, exact_number((a, 1) for a in amounts)
     )

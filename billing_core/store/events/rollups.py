@@ -9,6 +9,7 @@ from billing_core.store.events.participation import (
     EXACT,
     LATEST,
     MAX,
+    NO_GROUP,
     SUM,
     UNIQUE,
     WEIGHTED,
@@ -16,6 +17,7 @@ from billing_core.store.events.participation import (
     MeterKey,
     Reading,
     RegisteredMeter,
+    plain_number,
     reader_of,
 )
 
@@ -41,11 +43,12 @@ FoldedEvent = tuple[int, bytes, str | None, str, int, str, str | None]
 
 
 class Folding(NamedTuple):
-    """A meter ready to read events with."""
+    """A meter ready to read events with; `number_of` is the short way where there is one."""
 
     meter: int
     read: Callable[[str], Reading | None]
     aggregation: str
+    number_of: Callable[[str], Decimal | None] | None
 
 
 Foldings = Mapping[MeterKey, Sequence[Folding]]
@@ -204,21 +207,11 @@ class Deltas:
                 continue
             if is_watched:
                 self.due.append(event_id)
-            for meter, read, aggregation in wanted:
-                reading = read(properties)
-                if reading is None:
-                    continue
-                # A plain tuple finds what is filed under the equal named one.
-                hour_key = (meter, at_us // HOUR_US, subscription, reading.group_key)
-                tally = self.hours.get(hour_key)  # type: ignore[call-overload]
-                if tally is None:
-                    tally = self._new_tally(HourKey(*hour_key), reading)
-                tally.add(aggregation, reading.number, at_us, event_id)
-                if amount is not None:
+            for folding in wanted:
+                hour = at_us // HOUR_US
+                tally = self._taking_part(folding, hour, subscription, properties, at_us, event_id)
+                if amount is not None and tally is not None:
                     tally.amount = exact_sum(tally.amount, Decimal(amount))
-                if aggregation == UNIQUE:
-                    operation = LastOperation(at_us, event_id, reading.is_present)
-                    self._note((HourKey(*hour_key), reading.value), operation)
 
     def rollups(self) -> dict[RollupKey, Tally]:
         """Return what is added to each rollup row of every grain, in the order of their keys."""
@@ -242,6 +235,38 @@ class Deltas:
                     found[key] = operation
         return dict(sorted(found.items()))
 
+    def _taking_part(  # noqa: PLR0913, PLR0917 - the parts of an event, once per event
+        self,
+        folding: Folding,
+        hour: int,
+        subscription: str,
+        properties: str,
+        at_us: int,
+        event_id: int,
+    ) -> Tally | None:
+        """Add an event to the tally of its hour and group, None if it does not take part."""
+        meter, read, aggregation, number_of = folding
+        if number_of is not None:
+            number = number_of(properties)
+            if number is None:
+                return None
+            # A plain tuple finds what is filed under the equal named one.
+            plain_key = (meter, hour, subscription, NO_GROUP)
+            known: Tally | None = self.hours.get(plain_key)  # type: ignore[call-overload]
+            tally = known or self.hours.setdefault(HourKey(*plain_key), Tally())
+            tally.add(aggregation, number, at_us, event_id)
+            return tally
+        reading = read(properties)
+        if reading is None:
+            return None
+        key = HourKey(meter, hour, subscription, reading.group_key)
+        tally = self.hours.get(key) or self._new_tally(key, reading)
+        tally.add(aggregation, reading.number, at_us, event_id)
+        if aggregation == UNIQUE:
+            operation = LastOperation(at_us, event_id, reading.is_present)
+            self._note((key, reading.value), operation)
+        return tally
+
     def _new_tally(self, key: HourKey, reading: Reading) -> Tally:
         if reading.group_text is not None:
             self.groups[key.meter, key.group_key] = reading.group_text
@@ -261,7 +286,7 @@ def exact_sum(left: Decimal | None, right: Decimal) -> Decimal:
 
 def folding_of(meter: int, definition: Definition) -> Folding:
     """Compile a meter."""
-    return Folding(meter, reader_of(definition), definition.aggregation)
+    return Folding(meter, reader_of(definition), definition.aggregation, plain_number(definition))
 
 
 def foldings_of(
