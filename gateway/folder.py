@@ -7,9 +7,12 @@ import signal
 import sys
 from pathlib import Path
 
+import uvloop
+
 from billing_core.store.events.folder import FoldingLoop
 from gateway.core import database_url
 from gateway.settings import Settings
+from gateway.tuning import calm_collector
 
 # Behind requests: what it does can wait, and readers look at what it has not done yet.
 NICENESS = 5
@@ -24,6 +27,7 @@ async def _fold(settings: Settings) -> None:
     loop = FoldingLoop(database_url(settings))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, loop.stop)
+    calm_collector()
     await loop.run()
 
 
@@ -31,7 +35,7 @@ def main() -> None:
     """Fold until a signal."""
     logging.basicConfig(level=logging.INFO)
     os.nice(NICENESS)
-    asyncio.run(_fold(Settings.from_environment(data_dir=Path(sys.argv[1]))))
+    uvloop.run(_fold(Settings.from_environment(data_dir=Path(sys.argv[1]))))
 
 
 if __name__ == "__main__":

@@ -18,13 +18,13 @@ EARLIEST_US = -62_135_596_800_000_000  # 0001-01-01T00:00:00Z
 LATEST_US = 253_402_300_799_999_999  # the last microsecond of year 9999
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
-_US_PER_SECOND = 1_000_000
+US_PER_SECOND = 1_000_000
 _MOST_SECONDS_EXPONENT = 12
 _PRECISE_PLACES = Decimal("1e-15")
 _PRECISE_INTEGER_DIGITS = 25
 _PRECISE = Context(prec=MAX_NUMBER_DIGITS * 2, rounding=ROUND_HALF_UP)
 _LEADING_NUMBER = re.compile(r"\s*([+-]?\d[\d_]*(?:\.\d+)?(?:[eE][+-]?\d{1,4})?)", re.ASCII)
-_LONG_NUMBER = re.compile(r'"-?[0-9.]{400,}"')
+LONG_NUMBER = re.compile(r'"-?[0-9.]{400,}"')
 EMPTY_PROPERTIES = "{}"
 _FieldErrors = dict[str, list[str]]
 
@@ -99,7 +99,7 @@ _batch_decoder = msgspec.json.Decoder(_Batch, float_hook=Decimal)
 _loose_decoder = msgspec.json.Decoder(_LooseBatch)
 _events_decoder = msgspec.json.Decoder(list[msgspec.Raw])
 _event_decoder = msgspec.json.Decoder(EventIn, float_hook=Decimal)
-_properties_decoder = msgspec.json.Decoder(dict[str, Any], float_hook=_bounded_number)
+properties_decoder = msgspec.json.Decoder(dict[str, Any], float_hook=_bounded_number)
 _object_decoder = msgspec.json.Decoder(dict[str, Any])
 _encoder = msgspec.json.Encoder()
 _NOTHING_SENT = EventIn()
@@ -249,7 +249,7 @@ def _timestamp_us(value: Any) -> int | None:
     Fractions of a microsecond are cut off.
     """
     if type(value) is int:
-        timestamp_us = value * _US_PER_SECOND
+        timestamp_us = value * US_PER_SECOND
     elif isinstance(value, str | Decimal):
         parsed = _seconds(value)
         if parsed is None:
@@ -263,7 +263,7 @@ def _timestamp_us(value: Any) -> int | None:
 def _seconds(value: str | Decimal) -> int | None:
     if isinstance(value, str):
         if value.isdigit() and value.isascii() and len(value) <= _MOST_SECONDS_EXPONENT:
-            return int(value) * _US_PER_SECOND
+            return int(value) * US_PER_SECOND
         if not value.isascii():
             return None
     try:
@@ -297,7 +297,7 @@ def _properties(raw: bytes, errors: _FieldErrors) -> str:
         return EMPTY_PROPERTIES
     try:
         text = raw.decode()
-        _properties_decoder.decode(raw)
+        properties_decoder.decode(raw)
     except (_UnrepresentableError, msgspec.ValidationError):
         errors["properties"] = ["value_is_invalid"]
         return EMPTY_PROPERTIES
@@ -306,12 +306,13 @@ def _properties(raw: bytes, errors: _FieldErrors) -> str:
     if "\\u0000" in text and _holds_nul(raw):
         errors["properties"] = ["value_is_invalid"]
     # Deep nesting and long numbers take more room than most properties have.
-    if len(text) > 2 * MAX_DEPTH and (_is_deep(text) or _LONG_NUMBER.search(text)):
+    if len(text) > 2 * MAX_DEPTH and (is_deep(text) or LONG_NUMBER.search(text)):
         errors["properties"] = ["value_is_invalid"]
     return text
 
 
-def _is_deep(text: str) -> bool:
+def is_deep(text: str) -> bool:
+    """Tell whether objects and arrays nest deeper than is kept."""
     return text.count("{") + text.count("[") > MAX_DEPTH and _depth(text) > MAX_DEPTH
 
 
@@ -334,20 +335,20 @@ def _depth(text: str) -> int:
 
 @lru_cache(maxsize=4096)
 def _second_text(seconds: int) -> str:
-    return (EPOCH + seconds * _US_PER_SECOND * MICROSECOND).isoformat()[:19]
+    return (EPOCH + seconds * US_PER_SECOND * MICROSECOND).isoformat()[:19]
 
 
 @lru_cache(maxsize=4096)
 def timestamp_text(timestamp_us: int) -> str:
     """Write an instant with exactly three decimals, cut off (`docs/rules/metering.md` 1.1)."""
-    seconds, rest_us = divmod(timestamp_us, _US_PER_SECOND)
+    seconds, rest_us = divmod(timestamp_us, US_PER_SECOND)
     return f"{_second_text(seconds)}.{rest_us // 1000:03d}Z"
 
 
 @lru_cache(maxsize=4096)
 def created_at_text(timestamp_us: int) -> str:
     """Write an instant in whole seconds."""
-    return f"{_second_text(timestamp_us // _US_PER_SECOND)}Z"
+    return f"{_second_text(timestamp_us // US_PER_SECOND)}Z"
 
 
 def event_out(  # noqa: PLR0913, PLR0917 - the columns of an event, on the hot path

@@ -34,7 +34,7 @@ from tests.support.events import (
     running_folder,
     running_writer,
 )
-from tests.support.postgres import execute, fresh_database
+from tests.support.postgres import SIZED, execute, fresh_database, use_settings
 
 # The generator shares the machine with what is measured; ours, in Python, takes more of it.
 WRK = shutil.which("wrk")
@@ -210,6 +210,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="under two minutes")
     parser.add_argument("--only", choices=("pricing", "http", "sqlite", "postgres"))
     arguments = parser.parse_args()
+    use_settings(*SIZED)
     report = Report()
     sizes = direct.QUICK if arguments.quick else direct.FULL
     begin = perf_counter_ns()

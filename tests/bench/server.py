@@ -56,6 +56,8 @@ class BenchPrincipals:
 class NoStore:
     """Says yes to everything: what remains is the route."""
 
+    most_flushes = 1
+
     async def start(self) -> None:
         """Nothing to do."""
 

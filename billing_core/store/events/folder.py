@@ -14,8 +14,9 @@ from billing_core.store.events.postgres_meters import backfill, unfinished
 logger = logging.getLogger(__name__)
 
 LEADER_LOCK = 7_305_101_002  # held by the session that folds
-# Long enough for a fold to be worth its round trips, short for those who read what is pending.
-BUSY_PAUSE_SECONDS = 0.1
+# The more events a fold takes, the fewer rollup rows it writes for each: long enough for that, and
+# short for those who read what is pending.
+BUSY_PAUSE_SECONDS = 0.5
 IDLE_PAUSE_SECONDS = 0.25
 SECOND_PAUSE_SECONDS = 2.0
 

@@ -13,13 +13,14 @@ MAX_QUEUED_EVENTS = 20_000
 MAX_QUEUED_CHARACTERS = 256 * 1024 * 1024
 MAX_FLUSH_EVENTS = 2000
 MAX_FLUSH_CHARACTERS = 16 * 1024 * 1024
-MAX_FLUSHES_IN_FLIGHT = 2
-# A second flush beside the first is only worth its fixed cost when it is a large one.
+# A flush beside another is only worth its fixed cost when it is a large one.
 LEAST_SECOND_FLUSH_EVENTS = 200
 
 
 class LogWriter(Protocol):
-    """Makes a flush durable, in one transaction with its rollups."""
+    """Makes a flush durable. `most_flushes` says how many it can use at once."""
+
+    most_flushes: int
 
     async def start(self) -> None:
         """Get ready; called once."""
@@ -117,7 +118,8 @@ class Ingest:
     def _has_room(self) -> bool:
         in_flight = len(self._flights)
         return in_flight == 0 or (
-            in_flight < MAX_FLUSHES_IN_FLIGHT and self._queued_events >= LEAST_SECOND_FLUSH_EVENTS
+            in_flight < self._writer.most_flushes
+            and self._queued_events >= LEAST_SECOND_FLUSH_EVENTS
         )
 
     def _landed(self, flight: asyncio.Task[None]) -> None:

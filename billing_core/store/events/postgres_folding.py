@@ -13,7 +13,7 @@ from billing_core.store.events.participation import Definition, MeterKey, Regist
 from billing_core.store.events.rollups import Deltas, Folding, foldings_of
 
 FOLD_LOCK = 7_305_101_001  # our advisory lock; one process folds at a time
-BLOCKS_PER_FOLD = 64
+BLOCKS_PER_FOLD = 2048
 EVENTS_PER_FOLD = 32_768
 _TAKE = f"""
     WITH chosen AS (
@@ -172,7 +172,7 @@ class Folder:
         bounds = list(zip(*blocks, strict=True))
         events = await connection.fetch(_EVENTS, *bounds)
         deltas = Deltas()
-        deltas.fold(map(tuple, events), self._registry.foldings, self._registry.watched)
+        deltas.fold(events, self._registry.foldings, self._registry.watched)
         await add_deltas(connection, deltas)
         return sum(bounds[1])
 

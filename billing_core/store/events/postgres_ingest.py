@@ -10,7 +10,6 @@ from typing import Any
 import asyncpg
 
 from billing_core.domain.errors import Unavailable
-from billing_core.store.events.ingest import MAX_FLUSHES_IN_FLIGHT
 from billing_core.store.events.postgres_arrays import byte_strings, literals, plain, texts
 from billing_core.store.events.records import IncomingEvent, Request
 
@@ -65,9 +64,11 @@ _STORE_NEW = f"{_STORE} ON CONFLICT (key) DO NOTHING RETURNING key"
 class PostgresLogWriter:
     """Implements `LogWriter` with a small pool of its own; any number of processes may run one."""
 
-    def __init__(self, database_url: str, connections: int = MAX_FLUSHES_IN_FLIGHT) -> None:
+    # While some wait for the disk, others keep the server busy.
+    most_flushes = 4
+
+    def __init__(self, database_url: str) -> None:
         self._url = asyncpg_url(database_url)
-        self._most_connections = connections
         self._idle_connections: list[Any] = []
         self._expects_duplicates = False
 
@@ -118,7 +119,7 @@ class PostgresLogWriter:
             connection.terminate()
             raise
         finally:
-            if connection.is_closed() or len(self._idle_connections) >= self._most_connections:
+            if connection.is_closed() or len(self._idle_connections) >= self.most_flushes:
                 connection.terminate()
             else:
                 self._idle_connections.append(connection)

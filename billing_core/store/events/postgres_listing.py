@@ -25,6 +25,10 @@ DUE = f"""
     FROM event_due JOIN events ON events.id = event_due.id
     WHERE deleted_at IS NULL ORDER BY event_due.id LIMIT $1
 """  # noqa: S608 - names of columns
+INGESTED = f"""
+    SELECT id, {STORED_COLUMNS} FROM events
+    WHERE id > $1 AND org || ''::bytea = $2 AND deleted_at IS NULL ORDER BY id LIMIT $3
+"""  # noqa: S608 - names of columns
 _CODES = """
     SELECT code, n FROM event_codes WHERE org = $1
     UNION ALL
@@ -50,6 +54,14 @@ async def due(connection: Any, limit: int) -> list[DueEvent]:
     """Return the oldest events of watched codes that nobody has dealt with."""
     rows = await connection.fetch(DUE, limit)
     return [DueEvent(order, UUID(bytes=org), stored_event(tuple(row))) for order, org, *row in rows]
+
+
+async def ingested(
+    connection: Any, org_id: bytes, after: int, limit: int
+) -> list[tuple[int, StoredEvent]]:
+    """Return the first events behind an order, in the order of ingestion."""
+    rows = await connection.fetch(INGESTED, after, org_id, limit)
+    return [(order, stored_event(tuple(row))) for order, *row in rows]
 
 
 async def page(

@@ -113,6 +113,11 @@ class PostgresEventStore:
         async with self._snapshot() as connection:
             return await postgres_listing.page(connection, org_id.bytes, wanted, limit, offset)
 
+    async def ingested(self, org_id: UUID, after: int, limit: int) -> list[tuple[int, StoredEvent]]:
+        """Return events behind an order of ingestion; see `EventStore.ingested`."""
+        async with self._connection() as connection:
+            return await postgres_listing.ingested(connection, org_id.bytes, after, limit)
+
     async def find_event(self, org_id: UUID, transaction_id: str) -> StoredEvent | None:
         """Return the newest event with that transaction id; see `EventStore.find_event`."""
         async with self._snapshot() as connection:

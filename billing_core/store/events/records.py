@@ -72,12 +72,12 @@ def event_key(org_id: bytes, external_subscription_id: str | None, transaction_i
     digest = blake2b(org_id + transaction_id.encode(), digest_size=KEY_BYTES).digest()
     if external_subscription_id is not None and len(transaction_id) not in _ORDERED_LENGTHS:
         # What the lines below do for most events, in one step: this is done for every one.
-        mask = _subscription_mask(org_id, external_subscription_id)
+        mask = key_mask(org_id, external_subscription_id)
         return (int.from_bytes(digest, "big") ^ mask).to_bytes(KEY_BYTES, "big")
     prefix = _ordered_prefix(transaction_id, digest)
     if external_subscription_id is None:
         return prefix + secrets.token_bytes(KEY_BYTES - len(prefix))
-    mask = _subscription_mask(org_id, external_subscription_id)
+    mask = key_mask(org_id, external_subscription_id)
     rest = int.from_bytes(digest[_PREFIX_BYTES:], "big") ^ mask
     return (prefix + rest.to_bytes(KEY_BYTES - _PREFIX_BYTES, "big"))[:KEY_BYTES]
 
@@ -107,7 +107,8 @@ def _ordered_prefix(transaction_id: str, digest: bytes) -> bytes:
 
 
 @lru_cache(maxsize=65_536)
-def _subscription_mask(org_id: bytes, external_subscription_id: str) -> int:
+def key_mask(org_id: bytes, external_subscription_id: str) -> int:
+    """Return what a subscription changes in the keys of its events, as a number."""
     digest = blake2b(org_id + external_subscription_id.encode(), digest_size=8).digest()
     return int.from_bytes(digest, "big")
 

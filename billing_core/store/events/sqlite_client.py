@@ -36,6 +36,9 @@ CONNECT_PAUSE_SECONDS = 0.02
 class SqliteWriterClient:
     """Speaks to the writer process; connects when needed and again after it was restarted."""
 
+    # The writer commits one at a time; the next one waits at its door.
+    most_flushes = 2
+
     def __init__(self, socket_path: Path) -> None:
         self._socket_path = socket_path
         self._link: _Link | None = None

@@ -67,6 +67,10 @@ DUE = f"""
     SELECT e.id, e.org, {_COLUMNS} FROM due_events AS d CROSS JOIN events AS e ON e.id = d.id
     WHERE e.deleted_at IS NULL ORDER BY d.id LIMIT ?
 """  # noqa: S608 - names of columns
+INGESTED = f"""
+    SELECT e.id, {_COLUMNS} FROM events AS e NOT INDEXED
+    WHERE e.id > ? AND e.org = ? AND e.deleted_at IS NULL ORDER BY e.id LIMIT ?
+"""  # noqa: S608 - names of columns
 CODES = "SELECT code FROM event_codes WHERE org = ?"
 
 
@@ -95,6 +99,14 @@ def due(reads: SqliteReads, limit: int) -> list[DueEvent]:
     """Return the oldest events of watched codes that nobody has dealt with."""
     rows = reads.query(DUE, (limit,))
     return [DueEvent(order, UUID(bytes=org), stored_event(tuple(row))) for order, org, *row in rows]
+
+
+def ingested(
+    reads: SqliteReads, org_id: bytes, after: int, limit: int
+) -> list[tuple[int, StoredEvent]]:
+    """Return the first events behind an order, in the order of ingestion."""
+    rows = reads.query(INGESTED, (after, org_id, limit))
+    return [(order, stored_event(tuple(row))) for order, *row in rows]
 
 
 def page(

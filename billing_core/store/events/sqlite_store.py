@@ -94,6 +94,12 @@ class SqliteEventStore:
             lambda reads: sqlite_listing.page(reads, org_id.bytes, wanted, limit, offset)
         )
 
+    async def ingested(self, org_id: UUID, after: int, limit: int) -> list[tuple[int, StoredEvent]]:
+        """Return events behind an order of ingestion; see `EventStore.ingested`."""
+        return await self._read(
+            lambda reads: sqlite_listing.ingested(reads, org_id.bytes, after, limit)
+        )
+
     async def find_event(self, org_id: UUID, transaction_id: str) -> StoredEvent | None:
         """Return the newest event with that transaction id; see `EventStore.find_event`."""
         return await self._read(
