@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from importlib import resources
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import typst
@@ -26,6 +27,7 @@ PROBE: "list[typst.PDFStandard]" = ["a-2u"]
 NO_STANDARD: "list[typst.PDFStandard]" = []
 
 FOOTER_CHARACTERS = 48
+_COMPILING = Lock()
 
 # Embeddings, overrides and isolates could turn the figures beside a name around.
 _DIRECTION_CONTROLS = re.compile("[\u202a-\u202e\u2066-\u2069]")
@@ -98,13 +100,22 @@ class TypstRenderer:
     def _typeset(
         self, template: bytes, data: str, fonts: typst.Fonts, standards: "list[typst.PDFStandard]"
     ) -> bytes:
-        return typst.compile(
-            template,
-            font_paths=fonts,
-            sys_inputs={"document": data},
-            format="pdf",
-            pdf_standards=standards,
-        )
+        # The library keeps what it has worked out for all threads alike, and panics where two of
+        # them compile at once.
+        try:
+            with _COMPILING:
+                return typst.compile(
+                    template,
+                    font_paths=fonts,
+                    sys_inputs={"document": data},
+                    format="pdf",
+                    pdf_standards=standards,
+                )
+        except BaseException as failure:
+            if type(failure).__name__ != "PanicException":
+                raise
+            # It is no Exception: nobody would note the job as failed, and try it again.
+            raise RuntimeError(str(failure)) from failure
 
     @cached_property
     def _own_fonts(self) -> typst.Fonts:

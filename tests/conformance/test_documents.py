@@ -3,6 +3,7 @@
 import io
 import re
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -349,3 +350,10 @@ def test_the_tax_column_is_there_only_if_something_is_taxed() -> None:
     untaxed = DocumentSection("", None, (line("Export", 100, tax_rate=Decimal(0)),))
     assert "Tax" not in text_of(opened(invoice(sections=(untaxed,))))
     assert "Tax" in text_of(opened(invoice()))
+
+
+def test_several_threads_set_invoices_at_once() -> None:
+    documents = [invoice(number=f"T-{number}") for number in range(24)]
+    with ThreadPoolExecutor(4) as threads:
+        files = list(threads.map(TypstRenderer(system_fonts=False).invoice_pdf, documents))
+    assert files == [RENDERER.invoice_pdf(document) for document in documents]
