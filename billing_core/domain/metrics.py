@@ -162,8 +162,10 @@ def _latest(events: Sequence[Fact]) -> Folded:
 
 
 def _unique(events: Sequence[Fact]) -> Folded:
-    present: dict[str | None, bool] = {}
+    present: dict[str, bool] = {}
     for event in sorted(events, key=_position):
+        if event.value is None:
+            continue  # nothing was counted, whatever else the event tells
         # A leading remove finds the value already absent, a repeated add finds it present: both
         # contribute nothing. Whatever is not "remove" adds, as an absent operation does.
         present[event.value] = event.operation != "remove"

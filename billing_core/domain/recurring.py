@@ -9,7 +9,7 @@ from datetime import date, datetime
 from decimal import MAX_PREC, ROUND_CEILING, Decimal, localcontext
 from operator import truediv
 
-from billing_core.domain.calendar import SubscriptionTimes, Window, local_date
+from billing_core.domain.calendar import DAY, SubscriptionTimes, Window, local_date
 from billing_core.domain.metrics import UNITS_PLACES, ZERO, Fact
 from billing_core.domain.money import exact_context, quantize
 from billing_core.domain.proration import billed_days
@@ -30,8 +30,8 @@ class Prorated:
 class Span:
     """The local days that one charges window bills, of the `period_days` of the whole period.
 
-    `first` and `last` are both billed. `days` counts started days of 24 hours, less one for a row
-    that ended by an upgrade; it may be less than the dates tell.
+    `first` and `last` are both billed; after an upgrade on the first day `last` lies before it.
+    `days` counts started days of 24 hours; it may be less than the dates tell.
     """
 
     start: datetime
@@ -65,7 +65,8 @@ class Span:
 def span_of(times: SubscriptionTimes, window: Window, minus_days: int = 0) -> Span:
     """Return the days of a charges window.
 
-    `minus_days` is 1 for a row that ended by an upgrade: that day is paid on the new plan.
+    `minus_days` is 1 for a row that ended by an upgrade: that day is paid on the new plan, whether
+    the units were there before or came within the window.
     """
     grid = times.monthly_grid() if times.charges_monthly else times.grid()
     first = local_date(window.start, times.tz)
@@ -73,7 +74,7 @@ def span_of(times: SubscriptionTimes, window: Window, minus_days: int = 0) -> Sp
         start=window.start,
         tz=times.tz,
         first=first,
-        last=local_date(window.last, times.tz),
+        last=local_date(window.last, times.tz) - minus_days * DAY,
         days=billed_days(times, window.start, window.last, minus_days),
         period_days=grid.length(first),
     )
@@ -135,6 +136,8 @@ def presences(history: Sequence[Fact], tz: str) -> list[Presence]:
     last: dict[str | None, Presence] = {}
     found: list[Presence] = []
     for event in sorted(history, key=lambda fact: (fact.at, fact.order)):
+        if event.value is None:
+            continue  # nothing was counted
         current = last.get(event.value)
         is_present = current is not None and current.removed is None
         if (event.operation != "remove") == is_present:

@@ -154,6 +154,8 @@ class Model:
             decoded = EXACT.decode(event.properties)
             amount = event.precise_total_amount_cents
             value = property_text(decoded.get(meter.field_name or ""))
+            if meter.aggregation == "unique_count_agg" and value is None:
+                continue
             if meter.aggregation not in {"count_agg", "unique_count_agg"} and not is_number(value):
                 continue
             found.append(

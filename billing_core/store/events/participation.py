@@ -21,7 +21,7 @@ UNIQUE = "unique_count_agg"
 WEIGHTED = "weighted_sum_agg"
 AGGREGATIONS = frozenset({COUNT, SUM, MAX, LATEST, UNIQUE, WEIGHTED})
 OPERATION_FIELD = "operation_type"
-MISSING_VALUE = ""
+NO_VALUE = ""
 NO_GROUP = ""
 _LONGEST_PLAIN_VALUE = 64
 _LONGEST_PLAIN_GROUP = 600
@@ -89,7 +89,7 @@ class Reading(NamedTuple):
     """
 
     number: Decimal | None = None
-    value: str = MISSING_VALUE
+    value: str = NO_VALUE
     is_present: bool = True
     group_key: str = NO_GROUP
     group_text: str | None = None
@@ -127,9 +127,10 @@ def _plain_reader(definition: Definition) -> Callable[[str], Reading | None]:
         return read_number
     decode = _field_decoder([definition.field_name or "", OPERATION_FIELD])
 
-    def value_of(properties: str) -> Reading:
+    def value_of(properties: str) -> Reading | None:
         raw, operation = decode(properties)
-        return Reading(None, _value(raw), _is_present(operation))
+        value = _value(raw)
+        return None if value is None else Reading(None, value, _is_present(operation))
 
     return value_of
 
@@ -155,11 +156,12 @@ def _grouped_reader(definition: Definition) -> Callable[[str], Reading | None]:
         raw, operation, *texts = decode(properties)
         group = group_of(tuple(texts))
         if aggregation == COUNT:
-            return Reading(None, MISSING_VALUE, True, *group)  # noqa: FBT003 - a tuple's field
+            return Reading(None, NO_VALUE, True, *group)  # noqa: FBT003 - a tuple's field
         if aggregation == UNIQUE:
-            return Reading(None, _value(raw), _is_present(operation), *group)
+            value = _value(raw)
+            return None if value is None else Reading(None, value, _is_present(operation), *group)
         number = _number(raw)
-        return None if number is None else Reading(number, MISSING_VALUE, True, *group)  # noqa: FBT003
+        return None if number is None else Reading(number, NO_VALUE, True, *group)  # noqa: FBT003
 
     return read
 
@@ -206,8 +208,9 @@ def _number(raw: bytes) -> Decimal | None:
     return numeric(_text(raw)) if raw else None
 
 
-def _value(raw: bytes) -> str:
-    return value_name(_text(raw) if raw else None)
+def _value(raw: bytes) -> str | None:
+    text = _text(raw) if raw else None
+    return None if text is None else value_name(text)
 
 
 def _is_present(operation: bytes) -> bool:
@@ -239,10 +242,8 @@ def exact_number(products: Iterable[tuple[Decimal, int]]) -> Decimal:
     return total
 
 
-def value_name(text: str | None) -> str:
+def value_name(text: str) -> str:
     """Return the bounded name under which a value set keeps a text, injective in practice."""
-    if text is None:
-        return MISSING_VALUE
     if len(text) <= _LONGEST_PLAIN_VALUE:
         return "=" + text
     return "#" + blake2b(text.encode(), digest_size=_VALUE_DIGEST_BYTES).hexdigest()

@@ -82,7 +82,9 @@ def _takes_part(query: UsageQuery, event: MeteredEvent) -> bool:
     last = query.last
     if last is not None and (event.at, event.order) > (last.at, last.order):
         return False
-    return query.meter.aggregation in {COUNT, UNIQUE} or numeric(event.value) is not None
+    if query.meter.aggregation == UNIQUE:
+        return event.value is not None
+    return query.meter.aggregation == COUNT or numeric(event.value) is not None
 
 
 def _usage(query: UsageQuery, events: Sequence[MeteredEvent]) -> MeteredUsage:

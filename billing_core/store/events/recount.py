@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
 
-from billing_core.domain.metrics import ZERO, numeric
+from billing_core.domain.metrics import ZERO, Fact, numeric
 from billing_core.ports import EventBacklog, MeterBuild
 from billing_core.store.events.participation import (
     COUNT,
@@ -85,9 +85,9 @@ def _count_event(
     fact, group = fact_of(definition, instant(at_us), event_id, properties)
     aggregation = definition.aggregation
     number = numeric(fact.value)
-    if number is None and aggregation not in {COUNT, UNIQUE}:
+    if not _takes_part(aggregation, fact):
         return
-    if aggregation == UNIQUE:
+    if aggregation == UNIQUE and fact.value is not None:
         operation = LastOperation(at_us, event_id, fact.operation != "remove")
         for grain, width_us in (*_WIDTHS, (EIGHT_DAYS, 8 * DAY_US)):
             bucket = at_us // width_us
@@ -109,6 +109,12 @@ def _count_event(
             kept.newest = max(kept.newest or newest, newest)
         if amount is not None:
             kept.amount = exact_sum(kept.amount, Decimal(amount))
+
+
+def _takes_part(aggregation: str, fact: Fact) -> bool:
+    if aggregation == UNIQUE:
+        return fact.value is not None
+    return aggregation == COUNT or numeric(fact.value) is not None
 
 
 def compare(kept: State, counted: State) -> list[str]:
