@@ -21,6 +21,7 @@ from connectors.documents.labels import label
 from connectors.documents.typst_pdf import TypstRenderer
 from connectors.webhooks.sender import WebhookSender
 from gateway.auth import Principals
+from gateway.intake import FeeRequests, KnownRules
 from gateway.jobs.parts import Parts
 from gateway.resolver import CustomerIdResolver
 from gateway.settings import Settings
@@ -92,10 +93,15 @@ class Core:
             self.ingest = Ingest(writer, max_queued_events=self.settings.ingest_queue_max)
             await self.ingest.start()
             opening.push_async_callback(self.ingest.stop)
+            rules, requests = KnownRules(self.units, self.events), FeeRequests(self.units)
+            opening.push_async_callback(requests.close)
+            self.units.on_change = rules.forget
             self.intake = EventIntake(
                 self.ingest,
                 max_batch_events=self.settings.events_batch_max_length,
                 subscription_resolver=CustomerIdResolver(self.units),
+                on_accepted=requests.note,
+                rules=rules,
             )
             self.parts = Parts(
                 settings=replace(self.settings, public_url=self._base_url),

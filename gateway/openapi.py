@@ -29,6 +29,7 @@ TAGS = {
     "add_ons": "What is sold by the piece.",
     "admin": "Organizations and their API keys; opened by the admin key.",
     "billable_metrics": "What is counted.",
+    "credit_notes": "What is taken back of invoices, and what is left of it.",
     "customers": "Who is billed, and their current usage.",
     "entitlements": "What plans and subscriptions have of the features.",
     "events": "Usage, sent one by one or in batches; each counts once.",

@@ -1,6 +1,9 @@
 """Query parameters that several routes read the same way."""
 
+from collections.abc import Mapping, Sequence
+
 from billing_core.domain.errors import Invalid
+from billing_core.wire.credit_notes import REASONS
 from gateway.http import Filters, lenient_day
 
 STATUSES = ("draft", "finalized", "voided", "failed", "pending")
@@ -30,12 +33,39 @@ INVOICE_FILTERS = (
     "issuing_date_to",
     "billing_entity_codes[]",
 )
+CREDIT_NOTE_CHOICES = {
+    "reason": REASONS,
+    "credit_status": ("available", "consumed", "voided"),
+    "refund_status": ("pending", "succeeded", "failed"),
+    "self_billed": BOOLEANS,
+}
+CREDIT_NOTE_FILTERS = (
+    *CREDIT_NOTE_CHOICES,
+    "external_customer_id",
+    "currency",
+    "search_term",
+    "invoice_number",
+    "amount_from",
+    "amount_to",
+    "issuing_date_from",
+    "issuing_date_to",
+    "billing_entity_codes[]",
+)
 MOST_DIGITS = 15
 
 
 def invoice_filters(found: Filters) -> Filters:
     """Check and parse invoice filters; a bad choice is a 422, a bad date is ignored."""
-    for name, choices in CHOICES.items():
+    return _checked(found, CHOICES)
+
+
+def credit_note_filters(found: Filters) -> Filters:
+    """Check and parse credit note filters, in the same way."""
+    return _checked(found, CREDIT_NOTE_CHOICES)
+
+
+def _checked(found: Filters, known: Mapping[str, Sequence[str]]) -> Filters:
+    for name, choices in known.items():
         value = found.get(name)
         given = value if isinstance(value, list) else [value] if value else []
         if any(one not in choices for one in given):

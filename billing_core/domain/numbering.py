@@ -38,3 +38,8 @@ def default_prefix(name: str, id: UUID) -> str:  # noqa: A002 - named as on the 
     """Return the prefix of an entity that chose none: "HOO-1A2B" (`docs/rules/money.md` 1.2.1)."""
     letters = "".join(filter(str.isalnum, name))[:PREFIX_LETTERS]
     return f"{letters}-{str(id)[-PREFIX_ID_CHARACTERS:]}".upper()
+
+
+def note_number(invoice_number: str, sequence: int) -> str:
+    """Return the number of a credit note: "INV-001-001-CN001" (`docs/rules/money.md` 3.3)."""
+    return f"{invoice_number}-CN{sequence:03d}"

@@ -59,47 +59,42 @@ def billed_days(
     return max(days_between(start, last, times.tz) - minus_days, 0)
 
 
-def prorated_amount(
-    times: SubscriptionTimes,
-    start: datetime,
-    last: datetime,
-    amount_cents: int,
-    minus_days: int = 0,
-) -> Decimal:
-    """Return the unrounded share of a full period's amount for some of its days, in minor units.
+@dataclass(frozen=True, slots=True)
+class PaidDays:
+    """The days that a subscription fee is for, of those of the whole period.
 
-    Days from `start` to `last` (an inclusive end) times the amount, divided by the days of the
-    whole grid period that contains `start` (`docs/rules/subscriptions.md` 0.1 and 4.2).
-    `minus_days` is 1 for a row that ended by an upgrade: that day is paid on the new plan.
+    The period is that of the grid in which they begin (`docs/rules/subscriptions.md` 0.1 and 4.2).
     """
-    days = billed_days(times, start, last, minus_days)
-    period_days = times.grid().length(local_date(start, times.tz))
-    with exact_context():
-        return Decimal(days * amount_cents) / period_days
+
+    days: int
+    period_days: int
+
+    def cents(self, amount_cents: int) -> int:
+        """Return the fee in minor units, rounded once, at this amount for a whole period."""
+        with exact_context():
+            return round_half_up(Decimal(self.days * amount_cents) / self.period_days)
 
 
-def subscription_fee_cents(  # noqa: PLR0913 - the six things a fee depends on, two of them rare
+def paid_days(
     case: FeeCase,
     times: SubscriptionTimes,
     window: Window,
-    amount_cents: int,
     *,
     upgraded: bool = False,
     trial_end: datetime | None = None,
-) -> int:
-    """Return the fee of one invoice line in minor units, rounded once.
+) -> PaidDays:
+    """Return the days that the fee of one invoice line is for; all of them where it is whole.
 
-    `window` is the line's fee window and `amount_cents` the plan's amount for a full period;
-    `upgraded` takes the last day off a terminated row. Days before `trial_end` are free, and a
-    period in which a trial ends is paid by the day (`docs/rules/subscriptions.md` 4.2).
+    `window` is the line's fee window; `upgraded` takes the last day off a terminated row. Days
+    before `trial_end` are free, and a period in which a trial ends is paid by the day
+    (`docs/rules/subscriptions.md` 4.2).
     """
-    start = window.start
-    by_the_day = case != "full"
-    if trial_end is not None and trial_end > start:
-        if trial_end >= window.last:
-            return 0
-        start, by_the_day = trial_end, True
-    if not by_the_day:
-        return amount_cents
+    trial = trial_end if trial_end is not None and trial_end > window.start else None
+    start = min(trial or window.start, window.last)
+    whole = times.grid().length(local_date(start, times.tz))
+    if trial is not None and trial >= window.last:
+        return PaidDays(0, whole)
+    if case == "full" and trial is None:
+        return PaidDays(whole, whole)
     minus_days = 1 if case == "terminated" and upgraded else 0
-    return round_half_up(prorated_amount(times, start, window.last, amount_cents, minus_days))
+    return PaidDays(billed_days(times, start, window.last, minus_days), whole)

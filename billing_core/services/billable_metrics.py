@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from billing_core.domain.errors import Forbidden, Invalid, NotFound, Problems
 from billing_core.domain.expressions import ExpressionError, compile_expression
 from billing_core.services import charge_filters
+from billing_core.services.plans import WATCH_TOPIC
 from billing_core.services.shapes import catalog as shapes
 from billing_core.store import catalog, invoices
 from billing_core.store.tables import BillableMetric
@@ -88,6 +89,7 @@ async def delete(unit: Unit, code: str) -> BillableMetric:
     for charge in await catalog.charges_of_metric(unit, metric.id):
         charge.deleted_at = unit.now
     until = unit.now.isoformat()  # events carry the organization's time, which may be frozen
+    unit.promise(WATCH_TOPIC, {})
     unit.promise(FORGET_EVENTS_TOPIC, {"code": metric.code, "until": until})
     unit.emit("billable_metric.deleted", "billable_metric", shapes.metric(metric).model_dump())
     return metric

@@ -8,7 +8,14 @@ from uuid import UUID
 
 from billing_core.domain.calendar import local_date, start_of_day
 from billing_core.ports import EventStore
-from billing_core.services import finalization, invoice_build
+from billing_core.services import (
+    credit_notes,
+    finalization,
+    fixed_charge_billing,
+    handovers,
+    invoice_build,
+    paid_fees,
+)
 from billing_core.services.fee_lines import BilledLine
 from billing_core.services.shapes.subscriptions import times_of
 from billing_core.store import customers, invoices, subscriptions
@@ -47,10 +54,14 @@ async def bill_shard(unit: Unit, events: EventStore, ids: Sequence[UUID]) -> Non
         for customer_id in sorted({line.subscription.customer_id for line in due}):
             await customers.lock(unit, customer_id)
         fresh = await _still_due(unit, ids)
-        priced = await invoice_build.price_lines(unit, events, fresh)
-        for group in _consolidated(fresh):
+        changed = await handovers.rotate(unit, fresh)
+        same_plan = [line for line in fresh if line.subscription.status == "active"]
+        both = [*same_plan, *(line for group in changed for line in group)]
+        priced = await invoice_build.price_lines(unit, events, both)
+        for group in [*_consolidated(same_plan), *changed]:
             await invoice_build.create(unit, group, priced)
-        for line in fresh:
+            await paid_fees.regroup(unit, group)
+        for line in same_plan:
             invoice_build.advance(line)
         await unit.flush()
 
@@ -58,8 +69,8 @@ async def bill_shard(unit: Unit, events: EventStore, ids: Sequence[UUID]) -> Non
 async def bill_now(unit: Unit, events: EventStore, wanted: dict[str, Any]) -> None:
     """Invoice one start or end of a subscription, once.
 
-    `wanted`: subscription_id, reason (`subscription_starting` or `subscription_terminating`), at
-    (ISO instant) and whole_period.
+    `wanted`: subscription_id, reason (`subscription_starting`, `in_advance_charge` for a start that
+    bills fixed charges alone, or `subscription_terminating`), at (ISO instant) and whole_period.
     """
     (subscription,) = await subscriptions.by_ids(unit, [UUID(wanted["subscription_id"])])
     await customers.lock(unit, subscription.customer_id)
@@ -69,8 +80,14 @@ async def bill_now(unit: Unit, events: EventStore, wanted: dict[str, Any]) -> No
         datetime.fromisoformat(wanted["at"]).astimezone(UTC),
         whole_period=wanted["whole_period"],
     )
+    if line.reason == "in_advance_charge":
+        await fixed_charge_billing.bill_start(unit, line)
+        return
     priced = await invoice_build.price_lines(unit, events, [line])
     await invoice_build.create(unit, [line], priced)
+    await paid_fees.regroup(unit, [line])
+    if line.reason != "subscription_terminating":
+        await credit_notes.credit_late_fee(unit, subscription)
 
 
 async def finalize_invoices(unit: Unit) -> None:

@@ -13,7 +13,7 @@ from billing_core.services.pricing import PricedCharge, PricedFee, unit_details
 from billing_core.services.shapes.fees import item
 from billing_core.services.shapes.usage import breakdowns_out
 from billing_core.services.tariffs import invoiced_presentation_keys
-from billing_core.store.tables import Fee, Invoice
+from billing_core.store.tables import Charge, ChargeFilter, Fee, Invoice
 from billing_core.store.unit import Unit
 from billing_core.wire.dates import instant_text
 
@@ -37,8 +37,11 @@ def charge_fees(unit: Unit, invoice: Invoice, charge: PricedCharge) -> list[Fee]
     return fees
 
 
-def charge_fee(unit: Unit, invoice: Invoice, one: PricedFee) -> Fee:
-    """Return the fee of one bucket and group."""
+def charge_fee(unit: Unit, invoice: Invoice | None, one: PricedFee, **given: Any) -> Fee:
+    """Return the fee of one bucket and group; without an invoice it stands alone.
+
+    `given` are columns that only fees in advance have.
+    """
     return _fee(
         unit,
         invoice,
@@ -54,9 +57,10 @@ def charge_fee(unit: Unit, invoice: Invoice, one: PricedFee) -> Fee:
         grouped_by=one.grouped_by,
         pricing_unit_details=one.pricing_unit_details,
         presentation_breakdowns=_shown_breakdowns(one),
-        item=_item(one),
+        item=charge_item(one.metering.charge, one.filter, one.grouped_by),
         amount_details=one.price.details,
         explanation=_explanation(one),
+        **given,
     )
 
 
@@ -116,27 +120,30 @@ def _true_up_fee(
     )
 
 
-def _fee(unit: Unit, invoice: Invoice, metering: Metering, **given: Any) -> Fee:
+def _fee(unit: Unit, invoice: Invoice | None, metering: Metering, **given: Any) -> Fee:
     subscription = metering.wanted.subscription
     return Fee(
         org_id=unit.org_id,
-        created_at=invoice.created_at,
+        created_at=unit.now if invoice is None else invoice.created_at,
         updated_at=unit.now,
-        invoice_id=invoice.id,
+        invoice_id=None if invoice is None else invoice.id,
         customer_id=subscription.customer_id,
         subscription_id=subscription.id,
         external_subscription_id=subscription.external_id,
         charge_id=metering.charge.id,
         fee_type="charge",
         amount_currency=metering.currency,
-        from_datetime=metering.window.start,
-        to_datetime=metering.window.end,
+        from_datetime=metering.billed.start,
+        to_datetime=metering.billed.end,
         **given,
     )
 
 
-def _item(one: PricedFee) -> dict[str, Any]:
-    charge, metric = one.metering.charge, one.metering.metric
+def charge_item(
+    charge: Charge, charge_filter: ChargeFilter | None, grouped_by: dict[str, str | None]
+) -> dict[str, Any]:
+    """Return what a fee of a charge, one of its filters and a group is for."""
+    metric = charge.metric
     return item(
         "charge",
         metric.code,
@@ -144,9 +151,9 @@ def _item(one: PricedFee) -> dict[str, Any]:
         charge.invoice_display_name,
         metric.id,
         description=metric.description,
-        grouped_by=one.grouped_by,
-        filters=None if one.filter is None else one.filter.values,
-        filter_display_name=None if one.filter is None else one.filter.invoice_display_name,
+        grouped_by=grouped_by,
+        filters=None if charge_filter is None else charge_filter.values,
+        filter_display_name=None if charge_filter is None else charge_filter.invoice_display_name,
     )
 
 
@@ -184,7 +191,7 @@ def _explanation(one: PricedFee) -> dict[str, Any]:
 
 
 def _covered(metering: Metering) -> dict[str, Any]:
-    window = metering.window
+    window = metering.billed
     return {
         "charge_model": metering.charge.charge_model,
         "currency": metering.currency,

@@ -8,7 +8,14 @@ from billing_core.clock import wall_now
 from billing_core.domain.calendar import local_date, start_of_day
 from billing_core.domain.errors import Forbidden, Invalid
 from billing_core.ports import EventStore
-from billing_core.services import billing_run, schedule, subscription_end, subscriptions
+from billing_core.services import (
+    advance_fees,
+    billing_run,
+    event_checks,
+    schedule,
+    subscription_end,
+    subscriptions,
+)
 from billing_core.store import invoices, timers, webhooks
 from billing_core.store.unit import Unit
 
@@ -68,6 +75,14 @@ async def _mark_overdue(unit: Unit, _: EventStore) -> None:
     await billing_run.mark_overdue(unit)
 
 
+async def _check_events(unit: Unit, _: EventStore) -> None:
+    unit.promise(event_checks.CHECK_TOPIC, {})
+
+
+async def _charge_in_advance(unit: Unit, _: EventStore) -> None:
+    unit.promise(advance_fees.CHARGE_TOPIC, {})
+
+
 async def _clean_webhooks(unit: Unit, _: EventStore) -> None:
     await webhooks.drop_older_than(unit, wall_now() - WEBHOOKS_KEPT)
 
@@ -79,11 +94,12 @@ JOBS: dict[str, Job] = {
         Job("activate_subscriptions", *_each_minutes(5), _activate),
         Job("refresh_draft_invoices", *_each_minutes(5), billing_run.refresh_draft_invoices),
         Job("process_subscription_activity", *_each_minutes(1)),
+        Job("charge_in_advance", *_each_minutes(1), _charge_in_advance),
         Job("refresh_lifetime_usages", *_each_minutes(5)),
         Job("refresh_wallets_ongoing_balance", *_each_minutes(5)),
         Job("refresh_flagged_subscriptions", *_each_minutes(1)),
         Job("terminate_ended_subscriptions", *_at_minute(5), _terminate),
-        Job("post_validate_events", *_at_minute(5)),
+        Job("post_validate_events", *_at_minute(5), _check_events),
         Job("bill_customers", *_at_minute(10), _bill),
         Job("track_api_keys_usage", *_at_minute(15)),
         Job("compute_daily_usages", *_at_minute(15)),

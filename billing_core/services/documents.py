@@ -42,7 +42,12 @@ async def invoice_document(
         payment_due_date=invoice.payment_due_date,
         seller=_seller(invoice.entity, locale, wording),
         buyer=_buyer(invoice.customer, locale, wording),
-        sections=tuple(_section(line, fees, invoice.timezone, locale, wording) for line in lines),
+        sections=tuple(
+            section
+            for line in lines
+            # a plan paid in advance may end without a fee: a heading alone says nothing
+            if (section := _section(line, fees, invoice.timezone, locale, wording)).lines
+        ),
         totals=_totals(invoice, locale, wording),
         notes=(invoice.entity.invoice_footer,) if invoice.entity.invoice_footer else (),
         status=invoice.status,
@@ -152,8 +157,8 @@ def _totals(invoice: Invoice, locale: str, wording: Wording) -> tuple[DocumentTo
     ):
         if amount:
             totals.append(total(key, -amount))
-    paid = invoice.total_paid_amount_cents
-    due = 0 if invoice.status == "voided" else invoice.total_amount_cents - paid
+    settled = invoice.total_paid_amount_cents + invoice.total_offsetted_credit_note_amount_cents
+    due = 0 if invoice.status == "voided" else invoice.total_amount_cents - settled
     totals.append(total("total", invoice.total_amount_cents))
     totals.append(total("amount_due", due))
     return tuple(totals)

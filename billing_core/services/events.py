@@ -6,11 +6,15 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from billing_core.domain.errors import Forbidden, Invalid, NotFound
+from billing_core.domain.expressions import EvaluationError
 from billing_core.ports import EventFilter, EventStore, StoredEvent
+from billing_core.services.intake_rules import NO_RULES, IntakeRules, RulesOf
+from billing_core.services.plain_events import PlainEvents
 from billing_core.store.events.ingest import Ingest
 from billing_core.store.events.records import IncomingEvent, event_key, series_of
 from billing_core.wire.events import (
     CheckedEvent,
+    EventIn,
     EventOut,
     batch_body,
     check_event,
@@ -47,14 +51,17 @@ class Caller(Protocol):
 
 SubscriptionResolver = Callable[[Any, str], Awaitable[str]]
 OnAccepted = Callable[[UUID, Sequence[tuple[str | None, str]]], None]
+_Problem = dict[str, list[str]] | str
 
 
 class EventIntake:
     """The operations createEvent and createBatchEvents, from body bytes to answer bytes.
 
     `subscription_resolver(caller, given_id)` names the subscription under which events of a caller
-    that asks for it are stored; uniqueness still follows the given id. `on_accepted(org_id,
-    [(external_subscription_id, code), ...])` is told of stored events and must not block.
+    that asks for it are stored; uniqueness still follows the given id. `rules` know what is
+    computed from events and which are paid in advance. `on_accepted(org_id,
+    [(external_subscription_id, code), ...])` is told of stored events, with `rules` only when some
+    are paid in advance, and must not block.
     """
 
     def __init__(
@@ -63,30 +70,40 @@ class EventIntake:
         max_batch_events: int = MAX_BATCH_EVENTS,
         subscription_resolver: SubscriptionResolver | None = None,
         on_accepted: OnAccepted | None = None,
+        rules: RulesOf | None = None,
     ) -> None:
         self._ingest = ingest
         self._max_batch_events = max_batch_events
         self._resolver = subscription_resolver
         self._on_accepted = on_accepted
+        self._rules = rules
+        self._plain = PlainEvents()
 
     async def create(self, caller: Caller, body: bytes) -> bytes:
         """Store one event and return the response body.
 
         Raises `Forbidden`, `BadRequest`, `Invalid` (field errors, `value_already_exist` for a
-        duplicate), `Busy` and `Unavailable` (`docs/rules/metering.md` 1.1 - 1.3).
+        duplicate, a text for an expression that fails), `Busy` and `Unavailable`
+        (`docs/rules/metering.md` 1.1 - 1.4).
         """
         _permit(caller)
         sent = read_single(body)
         now_us = instant_us(caller.now())
-        event = check_event(sent, now_us)
-        if isinstance(event, dict):
-            raise Invalid(event)
-        (incoming,) = await self._incoming(caller, (event,), now_us)
+        rules = await self._rules_of(caller)
+        plain = self._plainly(caller, rules, (sent,), now_us)
+        if plain is not None:
+            (incoming,), answer = plain
+        else:
+            event = computed(check_event(sent, now_us), rules)
+            if not isinstance(event, CheckedEvent):
+                raise Invalid(event)
+            (incoming,) = await self._incoming(caller, (event,), now_us)
+            answer = None
         (is_stored,) = await self._ingest.submit((incoming,), atomic=False)
         if not is_stored:
             raise Invalid.field("transaction_id", "value_already_exist")
-        self._tell(caller, (incoming,))
-        return single_body(_out(incoming))
+        self._tell(caller, rules, (incoming,))
+        return single_body(_out(incoming)) if answer is None else f'{{"event":{answer}}}'.encode()
 
     async def create_batch(self, caller: Caller, body: bytes) -> bytes:
         """Store all events of a batch or none and return the response body.
@@ -97,13 +114,28 @@ class EventIntake:
         _permit(caller)
         sent = read_batch(body, self._max_batch_events)
         now_us = instant_us(caller.now())
-        events = _check_batch([check_event(each, now_us) for each in sent])
-        incoming = await self._incoming(caller, events, now_us)
+        rules = await self._rules_of(caller)
+        plain = self._plainly(caller, rules, sent, now_us)
+        if plain is not None:
+            incoming, answer = plain
+        else:
+            checked = [computed(check_event(each, now_us), rules) for each in sent]
+            incoming, answer = await self._incoming(caller, _check_batch(checked), now_us), None
         stored = await self._ingest.submit(incoming, atomic=True)
         if not all(stored):
             raise _duplicates(position for position, new in enumerate(stored) if not new)
-        self._tell(caller, incoming)
-        return batch_body([_out(event) for event in incoming])
+        self._tell(caller, rules, incoming)
+        if answer is None:
+            return batch_body([_out(event) for event in incoming])
+        return f'{{"events":[{answer}]}}'.encode()
+
+    def _plainly(
+        self, caller: Caller, rules: IntakeRules, sent: Sequence[EventIn], now_us: int
+    ) -> tuple[list[IncomingEvent], str] | None:
+        """Take events the short way, unless something must be computed or looked up first."""
+        if rules.computed or (self._resolver is not None and caller.resolve_customer_ids):
+            return None
+        return self._plain.take(caller.org_id.bytes, sent, now_us)
 
     async def _incoming(
         self, caller: Caller, events: Sequence[CheckedEvent], now_us: int
@@ -119,10 +151,35 @@ class EventIntake:
             incoming.append(_stored_as(org_id, event, subscription, now_us))
         return incoming
 
-    def _tell(self, caller: Caller, events: Sequence[IncomingEvent]) -> None:
-        if self._on_accepted is not None:
+    async def _rules_of(self, caller: Caller) -> IntakeRules:
+        if self._rules is None:
+            return NO_RULES
+        return self._rules.cached(caller.org_id) or await self._rules.load(caller.org_id)
+
+    def _tell(self, caller: Caller, rules: IntakeRules, events: Sequence[IncomingEvent]) -> None:
+        if self._on_accepted is None or (self._rules is not None and not rules.watched):
+            return
+        if self._rules is None or any(event.code in rules.watched for event in events):
             names = [(event.external_subscription_id, event.code) for event in events]
             self._on_accepted(caller.org_id, names)
+
+
+def computed(
+    event: CheckedEvent | dict[str, list[str]], rules: IntakeRules
+) -> CheckedEvent | _Problem:
+    """Return a valid event with what its metric computes, or what is wrong with it.
+
+    An expression that fails is told in one text (`docs/rules/metering.md` 1.4).
+    """
+    if isinstance(event, dict):
+        return event
+    rule = rules.computed.get(event.code)
+    if rule is None:
+        return event
+    try:
+        return rule.applied(event)
+    except EvaluationError as error:
+        return f"expression_evaluation_failed: {error}"
 
 
 async def list_body_of(store: EventStore, org_id: UUID, wanted: EventFilter, page: Page) -> bytes:
@@ -163,16 +220,16 @@ def _permit(caller: Caller) -> None:
         raise Forbidden("write_action_not_allowed_for_event")
 
 
-def _check_batch(checked: Sequence[CheckedEvent | dict[str, list[str]]]) -> list[CheckedEvent]:
+def _check_batch(checked: Sequence[CheckedEvent | _Problem]) -> list[CheckedEvent]:
     """Return the events if each is valid and none repeats an earlier one; else raise `Invalid`.
 
     Repeats are compared by subscription and transaction id, as in the store.
     """
-    errors: dict[str, dict[str, list[str]]] = {}
+    errors: dict[str, _Problem] = {}
     events: list[CheckedEvent] = []
     seen: set[tuple[str, str]] = set()
     for position, event in enumerate(checked):
-        if isinstance(event, dict):
+        if not isinstance(event, CheckedEvent):
             errors[str(position)] = event
             continue
         events.append(event)

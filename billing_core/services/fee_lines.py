@@ -1,22 +1,34 @@
 """One subscription on an invoice: the windows it is billed for, and its subscription fee."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
+from typing import Any
 
-from billing_core.domain.calendar import Kind, SubscriptionTimes, Windows, local_date, windows
-from billing_core.domain.money import major_from_minor
-from billing_core.domain.proration import FeeFacts, fee_case, subscription_fee_cents
+from billing_core.domain.calendar import (
+    Kind,
+    SubscriptionTimes,
+    Window,
+    Windows,
+    local_date,
+    windows,
+)
+from billing_core.domain.charges.steps import minor_step, ratio_step
+from billing_core.domain.money import major_from_minor, subunit
+from billing_core.domain.proration import FeeFacts, PaidDays, fee_case, paid_days
 from billing_core.services.shapes.fees import item
 from billing_core.services.shapes.subscriptions import times_of
-from billing_core.store import invoices
-from billing_core.store.tables import Fee, Invoice, Subscription
+from billing_core.store import invoices, subscriptions
+from billing_core.store.tables import Fee, Invoice, Plan, Subscription
 from billing_core.store.unit import Unit
+from billing_core.wire.dates import instant_text
 
 KINDS: dict[str, Kind] = {
     "subscription_starting": "starting",
     "subscription_periodic": "periodic",
     "subscription_terminating": "terminated",
+    "in_advance_charge": "usage",
+    "in_advance_charge_periodic": "periodic",
 }
 
 
@@ -24,8 +36,9 @@ KINDS: dict[str, Kind] = {
 class BilledLine:
     """One subscription to put on an invoice.
 
-    `at` is the billing timestamp that chooses the periods; `whole_period` makes a termination on an
-    unbilled billing day cover the period that just ended (`docs/rules/subscriptions.md` 2.6).
+    `at` is the billing timestamp that chooses the periods; `whole_period` says that a row ended or
+    began with a period: its end covers the one that just ended, and its start opens the next one
+    (`docs/rules/subscriptions.md` 2.6 and 2.9).
     """
 
     subscription: Subscription
@@ -48,29 +61,50 @@ class BilledLine:
         """What decides the subscription's periods."""
         return times_of(self.subscription)
 
+    @property
+    def renewed(self) -> Window | None:
+        """The coming charges period that a line opens, None for a line that opens none.
+
+        That are periodic lines, except that on split plans, where usage has periods of its own, not
+        all of them do, and the start of a plan that took over at the end of a period.
+        """
+        opens_one = self.reason == "subscription_starting" and self.whole_period
+        if self.recurring:
+            opens_one = self.windows().charges is not None
+        if not opens_one:
+            return None
+        return windows(self.times, self.at, "usage").charges
+
     def windows(self) -> Windows:
         """Return the windows this line bills."""
-        kind: Kind = "downgraded" if self.whole_period else KINDS[self.reason]
+        kind = KINDS[self.reason]
+        if kind == "terminated" and self.whole_period:
+            kind = "downgraded"
         return windows(self.times, self.at, kind)
 
 
 async def subscription_fee(unit: Unit, invoice: Invoice, line: BilledLine) -> Fee | None:
     """Return the fee for the interval, or None when this line has none (4.1)."""
     subscription, plan = line.subscription, line.subscription.plan
-    earlier = await invoices.subscription_fee_facts(unit, subscription.id, invoice.id)
-    if not _is_due(line, [made for made, _ in earlier]):
+    billed_before = await invoices.subscription_fee_days(unit, subscription.id, invoice.id)
+    if not _is_due(line, billed_before):
         return None
     window = line.windows().fee
     times = line.times
+    ended = line.may_be_upgraded and subscription.status == "terminated"
+    upgraded = ended and bool(await subscriptions.successors(unit, [subscription.id]))
     facts = FeeFacts(
         pay_in_advance=plan.pay_in_advance,
         anniversary=times.anniversary,
-        terminated=subscription.status == "terminated" and not line.whole_period,
-        billed_before=bool(earlier),
+        terminated=ended,
+        upgraded=upgraded,
+        has_predecessor=subscription.previous_subscription_id is not None,
+        billed_before=bool(billed_before),
         backdated=_is_backdated(subscription),
         started_before_previous_period=_started_before_previous(line),
     )
-    amount = subscription_fee_cents(fee_case(facts), times, window, plan.amount_cents)
+    paid = paid_days(fee_case(facts), times, window, upgraded=upgraded)
+    amount = paid.cents(plan.amount_cents)
     currency = plan.amount_currency
     return Fee(
         org_id=unit.org_id,
@@ -93,14 +127,29 @@ async def subscription_fee(unit: Unit, invoice: Invoice, line: BilledLine) -> Fe
         to_datetime=window.end,
         item=item("subscription", plan.code, plan.name, plan.invoice_display_name, subscription.id),
         amount_details={"plan_amount_cents": plan.amount_cents},
+        explanation=_explanation(plan, window, paid),
     )
 
 
-def _is_due(line: BilledLine, made_before: list[datetime]) -> bool:
+def _explanation(plan: Plan, window: Window, paid: PaidDays) -> dict[str, Any]:
+    """Say how the fee came about: the plan's amount for some of the days of its period."""
+    minor = subunit(plan.amount_currency)
+    whole = minor_step(Decimal(plan.amount_cents), minor, reason="plan amount")
+    share = ratio_step(Decimal(paid.days), Decimal(paid.period_days), [whole])
+    return {
+        "currency": plan.amount_currency,
+        "from_datetime": instant_text(window.start),
+        "to_datetime": instant_text(window.last),
+        "proration": [{"units": "1.0", "days": paid.days, "period_days": paid.period_days}],
+        "steps": [share],
+    }
+
+
+def _is_due(line: BilledLine, billed_before: list[date]) -> bool:
     subscription, plan, times = line.subscription, line.subscription.plan, line.times
     today = local_date(line.at, times.tz)
     if plan.pay_in_advance:
-        if any(local_date(made, times.tz) == today for made in made_before):
+        if today in billed_before:
             return False
         if subscription.status == "terminated" and line.reason == "subscription_terminating":
             return False
@@ -111,7 +160,7 @@ def _is_due(line: BilledLine, made_before: list[datetime]) -> bool:
         return True
     first_month = times.grid().is_billing_day(today)
     if plan.pay_in_advance and not _is_backdated(subscription):
-        return first_month or not made_before
+        return first_month or not billed_before
     return first_month
 
 

@@ -4,6 +4,7 @@ from billing_core.domain.calendar import local_date
 from billing_core.domain.issuing import dates_at_finalization
 from billing_core.domain.numbering import document_number
 from billing_core.domain.states import check_invoice_transition
+from billing_core.services import invoice_credits
 from billing_core.services.billing_dates import rules_of
 from billing_core.services.shapes import invoices as shapes
 from billing_core.store import customers, invoices
@@ -16,7 +17,8 @@ PDF_TOPIC = "invoices.pdf"
 async def finalize(unit: Unit, invoice: Invoice) -> None:
     """Make an invoice final under its number, or close it when it is zero and to be skipped.
 
-    The decision looks at the fees, not at the total (`docs/rules/money.md` 1.7.3).
+    The decision looks at the fees, not at the total (`docs/rules/money.md` 1.7.3). Credit notes of
+    the customer pay what they can; the invoice's own drafts become final with it (3.2, 3.14).
     """
     customer = await customers.lock(unit, invoice.customer_id)
     if invoice.fees_amount_cents == 0 and not _keeps_zero(customer):
@@ -27,11 +29,15 @@ async def finalize(unit: Unit, invoice: Invoice) -> None:
     invoice.status = "finalized"
     invoice.finalized_at = unit.now
     invoice.updated_at = unit.now
-    invoice.payment_status = "succeeded" if invoice.total_amount_cents == 0 else "pending"
+    await invoice_credits.use_balances(unit, invoice)
+    is_paid = invoice.total_amount_cents == invoice.total_paid_amount_cents
+    invoice.payment_status = "succeeded" if is_paid else "pending"
     await _number(unit, invoice, customer)
-    await unit.flush()
+    notes = await invoice_credits.finalize_own(unit, invoice)
     unit.promise(PDF_TOPIC, {"invoice_id": str(invoice.id)})
     await announce(unit, invoice, "invoice.created")
+    for note in notes:
+        await invoice_credits.announce(unit, note)
 
 
 async def finalize_draft(unit: Unit, invoice: Invoice) -> None:
@@ -54,7 +60,7 @@ async def announce(unit: Unit, invoice: Invoice, webhook_type: str) -> None:
     """Promise an invoice webhook with everything on it (`docs/rules/money.md` 6.2)."""
     lines = await invoices.lines(unit, invoice.id)
     fees = await invoices.fees(unit, invoice.id)
-    shape = shapes.full(unit, invoice, lines, fees, None)
+    shape = await shapes.full(unit, invoice, lines, fees, None)
     unit.emit(webhook_type, "invoice", shape.model_dump())
 
 

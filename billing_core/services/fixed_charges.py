@@ -1,13 +1,14 @@
 """Fixed charges of a plan, and from when how many units count (`docs/rules/metering.md` 4)."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from billing_core.domain.calendar import windows
 from billing_core.domain.charges import MODELS
 from billing_core.domain.errors import Invalid, NotFound
+from billing_core.domain.fixed_charges import running_period
 from billing_core.domain.money import quantize
 from billing_core.services import charge_rules, taxes
 from billing_core.services.shapes.subscriptions import times_of
@@ -16,16 +17,21 @@ from billing_core.store.tables import AddOn, FixedCharge, FixedChargeUnits, Plan
 from billing_core.store.unit import Unit
 from billing_core.wire.fixed_charges import FixedChargeIn
 
+INCREASES_TOPIC = "billing.fixed_charges"
 OWNER = "fixed_charge"
 UNIT_PLACES = 10
 
 
 async def create(
-    unit: Unit, plan: Plan, data: FixedChargeIn, position: int, taken: set[str]
-) -> FixedCharge:
+    unit: Unit,
+    plan: Plan,
+    data: FixedChargeIn,
+    position: int,
+    taken: set[str],
+) -> tuple[FixedCharge, list[FixedChargeUnits]]:
     """Add a fixed charge to a plan; `taken` holds the codes in use on it.
 
-    The units count for subscriptions that run as `spread` says.
+    Also returns the changes of units that are to be billed at once, by `promise_increases`.
     """
     add_on = await _add_on(unit, data)
     if data.charge_model is None:
@@ -51,8 +57,7 @@ async def create(
     await unit.flush()
     if data.tax_codes is not None:
         await taxes.assign(unit, OWNER, row.id, data.tax_codes)
-    await spread(unit, row, immediately=bool(data.apply_units_immediately))
-    return row
+    return row, await _spread(unit, row, immediately=bool(data.apply_units_immediately))
 
 
 async def replace(unit: Unit, plan: Plan, wanted: Sequence[FixedChargeIn], *, live: bool) -> None:
@@ -64,24 +69,27 @@ async def replace(unit: Unit, plan: Plan, wanted: Sequence[FixedChargeIn], *, li
             row.deleted_at = unit.now
     await unit.flush()
     taken = {known[row_id].code for row_id in kept if row_id is not None}
+    at_once: list[FixedChargeUnits] = []
     for position, data in enumerate(wanted):
         if data.id is not None and data.id in known:
             row = known[data.id]
-            await change(unit, row, data, taken - {row.code}, live=live)
+            changes = await change(unit, row, data, taken - {row.code}, live=live)
             row.position = position
         else:
-            row = await create(unit, plan, data, position, taken)
+            row, changes = await create(unit, plan, data, position, taken)
+        at_once += changes
         taken.add(row.code)
     await unit.flush()
+    promise_increases(unit, at_once)
 
 
 async def change(
     unit: Unit, row: FixedCharge, data: FixedChargeIn, others: set[str], *, live: bool
-) -> None:
+) -> list[FixedChargeUnits]:
     """Change what was given of a fixed charge; `others` holds the codes of the plan's other ones.
 
     The add-on, `pay_in_advance` and `prorated` never change; model and code only on a plan without
-    subscriptions.
+    subscriptions. Returns the changes of units that are to be billed at once.
     """
     given = data.model_fields_set
     if not live:
@@ -99,26 +107,68 @@ async def change(
     if data.tax_codes is not None:
         await taxes.assign(unit, OWNER, row.id, data.tax_codes)
     units = row.units if data.units is None else quantize(data.units, UNIT_PLACES)
-    if units != row.units:
-        row.units = units
-        await spread(unit, row, immediately=bool(data.apply_units_immediately))
+    if units == row.units:
+        return []
+    row.units = units
+    return await _spread(unit, row, immediately=bool(data.apply_units_immediately))
 
 
-async def spread(unit: Unit, row: FixedCharge, *, immediately: bool) -> None:
-    """Give the plan's active subscriptions the units, unless they have a number of their own."""
-    for subscription in await fixed_charges.followers(unit, row):
-        catalog.add(
-            unit,
-            FixedChargeUnits(
-                org_id=unit.org_id,
-                created_at=unit.now,
-                subscription_id=subscription.id,
-                fixed_charge_id=row.id,
-                units=row.units,
-                effective_at=effective_at(subscription, unit.now, immediately=immediately),
-            ),
-        )
+async def begin(unit: Unit, subscription: Subscription) -> None:
+    """Give a subscription that starts its units: its own, else those of its plan."""
+    own = await fixed_charges.own_units(unit, subscription.id)
+    start = subscription.started_at or subscription.subscription_at
+    for row in subscription.plan.fixed_charges:
+        units = own[row.id].units if row.id in own else row.units
+        _note(unit, subscription, row, units, start)
     await unit.flush()
+
+
+async def give(
+    unit: Unit, subscription: Subscription, row: FixedCharge, units: Decimal, *, immediately: bool
+) -> None:
+    """Give a running subscription another number of units of a fixed charge."""
+    start = effective_at(subscription, unit.now, immediately=immediately)
+    noted = _note(unit, subscription, row, units, start)
+    await unit.flush()
+    if immediately and row.pay_in_advance:
+        promise_increases(unit, [noted])
+
+
+def promise_increases(unit: Unit, changes: Iterable[FixedChargeUnits]) -> None:
+    """Promise the invoices of changes that apply at once, one for each subscription."""
+    by_subscription: dict[str, list[str]] = defaultdict(list)
+    for one in changes:
+        by_subscription[str(one.subscription_id)].append(str(one.id))
+    for subscription_id, ids in by_subscription.items():
+        unit.promise(INCREASES_TOPIC, {"subscription_id": subscription_id, "units_ids": ids})
+
+
+async def _spread(unit: Unit, row: FixedCharge, *, immediately: bool) -> list[FixedChargeUnits]:
+    """Give the plan's active subscriptions the units, unless they have a number of their own.
+
+    Returns the changes that are to be billed at once: those of what is paid in advance.
+    """
+    changes = []
+    for subscription in await fixed_charges.followers(unit, row):
+        start = effective_at(subscription, unit.now, immediately=immediately)
+        changes.append(_note(unit, subscription, row, row.units, start))
+    await unit.flush()
+    return changes if immediately and row.pay_in_advance else []
+
+
+def _note(
+    unit: Unit, subscription: Subscription, row: FixedCharge, units: Decimal, start: datetime
+) -> FixedChargeUnits:
+    noted = FixedChargeUnits(
+        org_id=unit.org_id,
+        created_at=unit.now,
+        subscription_id=subscription.id,
+        fixed_charge_id=row.id,
+        units=units,
+        effective_at=start,
+    )
+    catalog.add(unit, noted)
+    return noted
 
 
 def effective_at(subscription: Subscription, now: datetime, *, immediately: bool) -> datetime:
@@ -128,10 +178,7 @@ def effective_at(subscription: Subscription, now: datetime, *, immediately: bool
     """
     if immediately:
         return now
-    times = times_of(subscription)
-    window = windows(times, max(now, times.started_at), "usage").fixed
-    assert window is not None, "what runs now always has a window"
-    return window.end
+    return running_period(times_of(subscription), now).end
 
 
 async def _add_on(unit: Unit, data: FixedChargeIn) -> AddOn:

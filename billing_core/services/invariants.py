@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from billing_core.domain.invoice import FeeLine, TaxRate, assemble
+from billing_core.services import credit_checks, paid_fees
 from billing_core.store import invoices
 from billing_core.store.tables import Fee, Invoice
 from billing_core.store.unit import Unit
@@ -53,8 +54,15 @@ async def numbers_are_unbroken(unit: Unit) -> list[str]:
     ]
 
 
+for credits_check in (credit_checks.notes_add_up, credit_checks.uses_add_up):
+    invariant(credits_check)
+
+
 def _differences(invoice: Invoice, fees: list[Fee]) -> list[str]:
-    totals = assemble([_line(fee) for fee in fees])
+    used = invoice.credit_notes_amount_cents
+    totals = assemble([_line(fee) for fee in fees], credit_notes_amount_cents=used)
+    if invoice.invoice_type == paid_fees.KIND:
+        totals = paid_fees.collected(fees)  # each was rounded, and paid, by itself
     return [
         f"invoice {invoice.number} ({invoice.id}): {name} is {getattr(invoice, name)}, "
         f"its fees give {getattr(totals, name)}"

@@ -4,22 +4,27 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from billing_core.domain.calendar import Window, local_date
-from billing_core.domain.invoice import FeeLine, Totals, assemble
-from billing_core.domain.issuing import dates_at_creation
+from billing_core.domain.calendar import DAY, Window, local_date
+from billing_core.domain.invoice import Totals, assemble
+from billing_core.domain.issuing import InvoiceDates, dates_at_creation, dates_without_grace
 from billing_core.domain.numbering import draft_number
 from billing_core.ports import EventStore
-from billing_core.services import finalization, schedule
+from billing_core.services import (
+    fee_taxes,
+    finalization,
+    invoice_credits,
+    schedule,
+    standalone_fees,
+)
 from billing_core.services.billing_dates import rules_of
 from billing_core.services.charge_fees import charge_fees
 from billing_core.services.fee_lines import BilledLine, subscription_fee
+from billing_core.services.fixed_charge_fees import HeldUnits, fixed_charge_fees
 from billing_core.services.metering import Wanted
 from billing_core.services.pricing import PricedCharge, price_windows
-from billing_core.services.tax_rules import TaxRules
 from billing_core.store import invoices, subscriptions
 from billing_core.store.tables import (
     Fee,
-    FeeAppliedTax,
     Invoice,
     InvoiceAppliedTax,
     InvoiceSubscription,
@@ -34,9 +39,11 @@ async def price_lines(
     """Meter and price the usage of many lines with one read; keyed by subscription."""
     ended = [line.subscription.id for line in lines if line.may_be_upgraded]
     successors = await subscriptions.successors(unit, ended) if ended else {}
-    wanted = [_usage_of(line, successors) for line in lines]
-    priced = await price_windows(unit, events, wanted)
-    return {line.subscription.id: found for line, found in zip(lines, priced, strict=True)}
+    wanted = [one for line in lines for one in (_usage_of(line, successors), *_renewals(line))]
+    found: dict[UUID, list[PricedCharge]] = {line.subscription.id: [] for line in lines}
+    for one, priced in zip(wanted, await price_windows(unit, events, wanted), strict=True):
+        found[one.subscription.id].extend(priced)
+    return found
 
 
 async def create(
@@ -48,10 +55,48 @@ async def create(
     checked that nothing here was billed before; unique indexes stand behind that check.
     """
     first = lines[0]
-    customer = first.subscription.customer
-    rules = rules_of(customer)
-    base = local_date(unit.now, customer.applicable_timezone)
+    rules = rules_of(first.subscription.customer)
+    base = local_date(unit.now, first.times.tz)
     dates = dates_at_creation(rules, base, first.recurring)
+    invoice = await new_invoice(unit, first.subscription, dates)
+    for line in lines:
+        invoices.add(unit, line_row(unit, invoice, line))
+    await _compute(unit, invoice, lines, priced)
+    for line in lines:
+        await standalone_fees.renew(unit, line.subscription, priced[line.subscription.id])
+    if rules.grace_days and not first.subscription.plan.pending_deletion:
+        invoice.status = "draft"
+        await finalization.announce(unit, invoice, "invoice.drafted")
+    else:
+        await finalization.finalize(unit, invoice)
+    return invoice
+
+
+async def create_in_advance(
+    unit: Unit, subscription: Subscription, at: datetime, fees: Sequence[Fee]
+) -> Invoice:
+    """Create the final invoice of what fell due at `at`, in the middle of a period.
+
+    The caller holds the customer's lock. There is no grace period (subscriptions.md 7.2).
+    """
+    line = BilledLine(subscription, "in_advance_charge", at)
+    dates = dates_without_grace(
+        rules_of(subscription.customer), local_date(unit.now, line.times.tz)
+    )
+    invoice = await new_invoice(unit, subscription, dates)
+    invoices.add(unit, line_row(unit, invoice, line))
+    for fee in fees:
+        fee.invoice_id = invoice.id
+    await _total(unit, invoice, fees, [subscription])
+    await finalization.finalize(unit, invoice)
+    return invoice
+
+
+async def new_invoice(
+    unit: Unit, subscription: Subscription, dates: InvoiceDates, kind: str = "subscription"
+) -> Invoice:
+    """Put an invoice without lines and fees in the unit, in a subscription's currency."""
+    customer = subscription.customer
     invoice = Invoice(
         org_id=unit.org_id,
         created_at=unit.now,
@@ -59,28 +104,20 @@ async def create(
         customer_id=customer.id,
         billing_entity_id=customer.billing_entity_id,
         number=draft_number(customer.entity.document_number_prefix),
-        invoice_type="subscription",
+        invoice_type=kind,
         status="generating",
-        currency=first.subscription.plan.amount_currency,
+        currency=subscription.plan.amount_currency,
         timezone=customer.applicable_timezone,
         issuing_date=dates.issuing_date,
         expected_finalization_date=dates.expected_finalization_date,
         payment_due_date=dates.payment_due_date,
-        net_payment_term=rules.net_payment_term,
+        net_payment_term=rules_of(customer).net_payment_term,
         self_billed=customer.account_type == "partner",
     )
     invoice.customer, invoice.entity = customer, customer.entity
     invoice.notes, invoice.applied_taxes = [], []
     invoices.add(unit, invoice)
     await unit.flush()
-    for line in lines:
-        invoices.add(unit, _line_row(unit, invoice, line))
-    await _compute(unit, invoice, lines, priced)
-    if rules.grace_days and not first.subscription.plan.pending_deletion:
-        invoice.status = "draft"
-        await finalization.announce(unit, invoice, "invoice.drafted")
-    else:
-        await finalization.finalize(unit, invoice)
     return invoice
 
 
@@ -92,12 +129,14 @@ async def refresh(unit: Unit, events: EventStore, invoice: Invoice) -> None:
         for row in rows
     ]
     priced = await price_lines(unit, events, lines)
+    notes = await invoice_credits.set_aside(unit, invoice)
     await invoices.drop_computed(unit, invoice.id)
     unit.session.expire(invoice, ["applied_taxes"])
     await unit.session.refresh(invoice, ["applied_taxes"])
     invoice.ready_to_be_refreshed = False
     invoice.updated_at = unit.now
     await _compute(unit, invoice, lines, priced)
+    await invoice_credits.put_back(unit, invoice, notes)
 
 
 async def finalize_draft(unit: Unit, events: EventStore, invoice_id: UUID) -> Invoice | None:
@@ -124,60 +163,34 @@ async def _compute(
     priced: dict[UUID, list[PricedCharge]],
 ) -> None:
     fees: list[Fee] = []
+    held = await HeldUnits.read(unit, [line.subscription for line in lines], invoice)
     for line in lines:
         fee = await subscription_fee(unit, invoice, line)
         if fee is not None:
             fees.append(fee)
         for charge in priced[line.subscription.id]:
-            fees.extend(charge_fees(unit, invoice, charge))
-    rules = await TaxRules.load(unit, [line.subscription for line in lines])
-    plans = {line.subscription.id: line.subscription.plan_id for line in lines}
-    totals = assemble(
-        [
-            FeeLine(
-                key=fee.id,
-                amount_cents=fee.amount_cents,
-                precise_amount_cents=fee.precise_amount_cents,
-                taxes=rules.for_fee(
-                    invoice.customer,
-                    plans[fee.subscription_id],  # type: ignore[index]  # set just above
-                    fee.charge_id,
-                ),
-            )
-            for fee in fees
-        ]
-    )
-    _write_fees(unit, invoice, fees, totals)
-    _write_totals(unit, invoice, totals)
-    await unit.flush()
+            if charge.charge.invoiceable:
+                fees.extend(charge_fees(unit, invoice, charge))
+        fees.extend(await fixed_charge_fees(unit, line, held, invoice))
+    await _total(unit, invoice, fees, [line.subscription for line in lines])
 
 
-def _write_fees(unit: Unit, invoice: Invoice, fees: list[Fee], totals: Totals) -> None:
+async def _total(
+    unit: Unit, invoice: Invoice, fees: Sequence[Fee], billed: Sequence[Subscription]
+) -> None:
+    """Tax the fees of an invoice and write down what they add up to."""
+    totals = assemble(await fee_taxes.tax_lines(unit, fees, billed))
     for position, (fee, taxes) in enumerate(zip(fees, totals.fee_taxes, strict=True)):
         fee.position = position
         fee.customer = invoice.customer
-        fee.taxes_amount_cents = taxes.taxes_amount_cents
-        fee.taxes_precise_amount_cents = taxes.taxes_precise_amount_cents
-        fee.taxes_rate = taxes.taxes_rate
-        fee.applied_taxes = [
-            FeeAppliedTax(
-                org_id=unit.org_id,
-                created_at=unit.now,
-                fee_id=fee.id,
-                tax_id=tax.id,
-                tax_name=tax.name,
-                tax_code=tax.code,
-                tax_rate=tax.rate,
-                tax_description=tax.description,
-                amount_cents=amount,
-                amount_currency=invoice.currency,
-            )
-            for tax, amount in taxes.applied
-        ]
+        fee_taxes.write_taxes(unit, fee, taxes)
         invoices.add(unit, fee)
+    write_totals(unit, invoice, totals)
+    await unit.flush()
 
 
-def _write_totals(unit: Unit, invoice: Invoice, totals: Totals) -> None:
+def write_totals(unit: Unit, invoice: Invoice, totals: Totals) -> None:
+    """Write down what an invoice comes to, and its taxes."""
     for name in (
         "fees_amount_cents",
         "coupons_amount_cents",
@@ -221,7 +234,26 @@ def _usage_of(line: BilledLine, successors: Mapping[UUID, Subscription]) -> Want
     )
 
 
-def _line_row(unit: Unit, invoice: Invoice, line: BilledLine) -> InvoiceSubscription:
+def _renewals(line: BilledLine) -> list[Wanted]:
+    """Return the recurring units that a line bills in advance, for the period it opens.
+
+    Of other charges in advance every event was paid when it came (`docs/rules/metering.md` 3.16).
+    """
+    renewed = line.renewed
+    charges = [
+        charge
+        for charge in line.subscription.plan.charges
+        if charge.pay_in_advance and charge.metric.recurring
+    ]
+    if renewed is None or not charges:
+        return []
+    # units that are there when the period begins, however long they have been there
+    before = Window(renewed.start - DAY, renewed.start)
+    return [Wanted(line.subscription, before, charges, renewed=renewed)]
+
+
+def line_row(unit: Unit, invoice: Invoice, line: BilledLine) -> InvoiceSubscription:
+    """Return what an invoice keeps of a line: its windows and why it was billed."""
     windows = line.windows()
     row = InvoiceSubscription(
         org_id=unit.org_id,

@@ -1,25 +1,28 @@
-"""What can be done with invoices and fees."""
+"""What can be done with invoices."""
 
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from billing_core.domain.errors import Invalid, NotAllowed, NotFound
+from billing_core.domain.errors import NotAllowed, NotFound
 from billing_core.domain.states import (
     check_invoice_dispute,
     check_invoice_transition,
     check_invoice_update,
 )
 from billing_core.ports import EventStore
-from billing_core.services import finalization, invoice_build, notes
+from billing_core.services import (
+    credit_note_requests,
+    finalization,
+    invoice_build,
+    invoice_credits,
+    notes,
+)
 from billing_core.store import customers, invoices
 from billing_core.store.tables import Fee, Invoice, InvoiceMetadata, InvoiceSubscription
 from billing_core.store.unit import Unit
-from billing_core.wire.fees import FeeChange
-from billing_core.wire.invoices import InvoiceChange, InvoiceMetadataIn
+from billing_core.wire.invoices import InvoiceChange, InvoiceMetadataIn, InvoiceVoid
 from billing_core.wire.pages import Page
-
-FEE_INSTANTS = {"succeeded": "succeeded_at", "failed": "failed_at", "refunded": "refunded_at"}
 
 
 async def get(unit: Unit, invoice_id: UUID) -> Invoice:
@@ -89,18 +92,32 @@ async def refresh(unit: Unit, events: EventStore, invoice_id: UUID) -> Invoice:
     return invoice
 
 
-async def void(unit: Unit, invoice_id: UUID, options: Mapping[str, Any]) -> Invoice:
-    """Cancel a finalized invoice; it keeps its number (`docs/rules/money.md` 1.8.1)."""
+async def void(unit: Unit, invoice_id: UUID, wish: InvoiceVoid) -> Invoice:
+    """Cancel a finalized invoice; it keeps its number (`docs/rules/money.md` 1.8.1, 1.8.2).
+
+    What credit notes paid of it returns to them, unless new notes give back what is wished. Without
+    such a wish an invoice that has been credited stands: its notes would otherwise give away what
+    nobody owes any more.
+    """
     invoice = await _locked(unit, invoice_id)
-    if options.get("generate_credit_note"):
-        raise Invalid.field("generate_credit_note", "unsupported_value")
     check_invoice_transition(invoice.status, "voided")  # type: ignore[arg-type]
+    planned = None
+    if wish.generate_credit_note:
+        planned = await credit_note_requests.plan_for_void(
+            unit, invoice, wish.credit_amount or 0, wish.refund_amount or 0
+        )
+    elif await invoice_credits.is_credited(unit, invoice):
+        raise NotAllowed("not_voidable")
     invoice.status = "voided"
     invoice.voided_at = unit.now
     invoice.updated_at = unit.now
     invoice.payment_overdue = False
+    if planned is None:
+        await invoice_credits.give_back(unit, invoice)
     await unit.flush()
     await finalization.announce(unit, invoice, "invoice.voided")
+    if planned is not None:
+        await credit_note_requests.credit_voided(unit, invoice, planned)
     unit.promise(finalization.PDF_TOPIC, {"invoice_id": str(invoice.id)})
     return invoice
 
@@ -112,6 +129,7 @@ async def delete(unit: Unit, invoice_id: UUID) -> Invoice:
         raise NotAllowed("not_deletable")
     invoice.status = "deleted"
     invoice.updated_at = unit.now
+    await invoice_credits.delete_own(unit, invoice)
     await unit.flush()
     await finalization.announce(unit, invoice, "invoice.deleted")
     return invoice
@@ -137,40 +155,6 @@ async def download(unit: Unit, invoice_id: UUID) -> Invoice:
     if invoice.file_id is None:
         unit.promise(finalization.PDF_TOPIC, {"invoice_id": str(invoice.id)})
     return invoice
-
-
-async def fees_page(unit: Unit, filters: Mapping[str, Any], wanted: Page) -> tuple[list[Fee], int]:
-    """List fees, newest first."""
-    return await invoices.fees_page(unit, filters, wanted)
-
-
-async def fee(unit: Unit, fee_id: UUID) -> Fee:
-    """Return a fee, or refuse."""
-    found = await invoices.fee(unit, fee_id)
-    if found is None:
-        raise NotFound("fee")
-    return found
-
-
-async def update_fee(unit: Unit, fee_id: UUID, data: FeeChange) -> Fee:
-    """Set the payment status of a fee that stands on no invoice (metering.md 3.16)."""
-    found = await fee(unit, fee_id)
-    if found.invoice_id is not None:
-        raise NotAllowed("invoiced_fee")
-    found.payment_status = data.payment_status
-    for status, column in FEE_INSTANTS.items():
-        setattr(found, column, unit.now if status == data.payment_status else None)
-    found.updated_at = unit.now
-    return found
-
-
-async def delete_fee(unit: Unit, fee_id: UUID) -> Fee:
-    """Delete a fee that stands on no invoice."""
-    found = await fee(unit, fee_id)
-    if found.invoice_id is not None:
-        raise NotAllowed("invoiced_fee")
-    found.deleted_at = unit.now
-    return found
 
 
 async def _locked(unit: Unit, invoice_id: UUID) -> Invoice:

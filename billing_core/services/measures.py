@@ -19,7 +19,7 @@ from billing_core.domain.recurring import (
     unique_entries,
 )
 from billing_core.ports import NO_USAGE, MeteredEvent, MeteredUsage
-from billing_core.services.metering import PAID_BY_PEAK, Metering
+from billing_core.services.metering import Metering
 
 ZERO = Decimal(0)
 ONE = Decimal(1)
@@ -40,6 +40,12 @@ class Measured:
     total_aggregated_units: Decimal
     carried: Decimal
     breakdowns: Mapping[tuple[tuple[str, str], ...], Decimal]
+    shown: Decimal | None = None
+
+    @property
+    def shown_units(self) -> Decimal:
+        """The units a fee shows: of what is paid by its peak, the real ones."""
+        return self.usage.shown_units if self.shown is None else self.shown
 
 
 def measured(metering: Metering) -> list[Measured]:
@@ -72,11 +78,13 @@ def _measured(
     before = metering.carried.get(bucket, NO_USAGE)
     aggregated, total = _aggregated(metering, used, before)
     usage, carried = _usage(metering, bucket, used, aggregated), before.units
-    if metering.charge.pay_in_advance and metering.metric.aggregation_type in PAID_BY_PEAK:
+    shown = None
+    if metering.is_paid_by_peak:
+        shown = usage.units
         usage, carried = _paid_by_peak(metering, bucket, usage, used.units)
-    elif metering.charge.prorated:
+    elif metering.is_prorated:
         usage, carried = _prorated(metering, bucket, usage, used.units)
-    return Measured(bucket, usage, aggregated, total, carried, breakdowns)
+    return Measured(bucket, usage, aggregated, total, carried, breakdowns, shown)
 
 
 def _aggregated(
@@ -151,7 +159,9 @@ def _paid_by_peak(
         carried = total - sum((value for _, value in changes), ZERO)
         ratio = span.carried_ratio if metering.charge.prorated else ONE
         units = max(carried * ratio + paid, ZERO)
-    return replace(whole, units=units, full_units=whole.units), carried
+    if metering.charge.prorated:
+        return replace(whole, units=units, full_units=whole.units), carried
+    return replace(whole, units=units), carried
 
 
 def _share(metering: Metering, event: MeteredEvent, delta: Decimal) -> Decimal:

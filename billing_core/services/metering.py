@@ -7,7 +7,7 @@ from typing import cast
 from uuid import UUID
 
 from billing_core.domain import pricing_units
-from billing_core.domain.calendar import Window
+from billing_core.domain.calendar import MICROSECOND, Window
 from billing_core.domain.filters import Bucket, Texts
 from billing_core.domain.money import subunit
 from billing_core.domain.recurring import Span, span_of
@@ -36,7 +36,8 @@ PARTS = {"used": "parts", "carried": "carried_parts"}
 class Wanted:
     """Some charges of a subscription over a window; a null or collapsed one has no usage.
 
-    `upgraded_to` is the plan of the subscription in whose favour this one ended.
+    `upgraded_to` is the plan of the subscription in whose favour this one ended. With `renewed`,
+    the units there are at the end of `window` are billed in full for that coming period.
     """
 
     subscription: Subscription
@@ -44,6 +45,7 @@ class Wanted:
     charges: Sequence[Charge]
     narrowing: Narrowing = EVERYTHING
     upgraded_to: Plan | None = None
+    renewed: Window | None = None
 
     def is_left_to_successor(self, charge: Charge) -> bool:
         """Tell whether the next plan bills what this charge would (`docs/rules/metering.md` 2.3).
@@ -85,6 +87,22 @@ class Metering:
     def metric(self) -> BillableMetric:
         """The metric of the charge."""
         return self.tariff.charge.metric
+
+    @property
+    def billed(self) -> Window:
+        """The period that is paid: the coming one of a renewal, else the one that was metered."""
+        return self.wanted.renewed or self.window
+
+    @property
+    def is_paid_by_peak(self) -> bool:
+        """Whether the units in advance fees have paid for are asked for."""
+        is_read = self.wanted.renewed is None and self.charge.pay_in_advance
+        return is_read and self.metric.aggregation_type in PAID_BY_PEAK
+
+    @property
+    def is_prorated(self) -> bool:
+        """Whether units count by the day; what is carried into a renewed period never does."""
+        return self.charge.prorated and self.wanted.renewed is None
 
     @property
     def currency(self) -> str:
@@ -135,6 +153,16 @@ async def read(unit: Unit, events: EventStore, wanted: Sequence[Wanted]) -> list
     return found
 
 
+async def events_behind(
+    unit: Unit, events: EventStore, wanted: Wanted
+) -> dict[Bucket, list[MeteredEvent]]:
+    """Return the events that one wanted charge counts, by bucket: also those carried in."""
+    ((_, plan),) = _planned([wanted], await meters_of(unit, _metrics([wanted])))
+    first = plan.queries.get("carried", plan.queries["used"])
+    query = replace(plan.queries["used"], start=first.start)
+    return _events_by_bucket(query, await events.events(unit.org_id, query))
+
+
 @dataclass(frozen=True, slots=True)
 class _Plan:
     wanted: Wanted
@@ -165,7 +193,7 @@ class _Plan:
         if aggregation != "count_agg" and any(terms.needs_values for terms in self.tariff.terms):
             return used
         by_event = charge.prorated or (charge.pay_in_advance and aggregation in PAID_BY_PEAK)
-        if not by_event:
+        if not by_event or self.wanted.renewed is not None:
             return None
         start = used.start if aggregation == "unique_count_agg" else self.window.start
         return replace(used, start=start)
@@ -194,7 +222,9 @@ def _planned(wanted: Sequence[Wanted], known: Mapping[UUID, Meter]) -> list[tupl
 def _queries(wanted: Wanted, tariff: Tariff, meter: Meter) -> dict[str, UsageQuery]:
     window, metric = cast("Window", wanted.window), tariff.charge.metric
     since_ever = metric.recurring and metric.aggregation_type in CARRIED_WHOLE
-    spans = {"used": (None if since_ever else window.start, window.end)}
+    # what comes at the very instant of an upgrade is the next plan's (docs/rules/metering.md 1.6)
+    end = window.end if wanted.upgraded_to is None else window.end - MICROSECOND
+    spans = {"used": (None if since_ever else window.start, end)}
     # A level is the sum of its changes since the subscription began, under whatever plan: events
     # that come late are in it (docs/rules/metering.md 2.3).
     began = wanted.subscription.subscription_at

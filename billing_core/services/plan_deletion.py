@@ -4,7 +4,8 @@ from uuid import UUID
 
 from billing_core.ports import EventStore
 from billing_core.services import invoice_build, subscription_end
-from billing_core.store import catalog, entitlements, invoices
+from billing_core.services.plans import WATCH_TOPIC
+from billing_core.store import catalog, customers, entitlements, invoices
 from billing_core.store.unit import Unit
 
 
@@ -13,6 +14,9 @@ async def finish(unit: Unit, events: EventStore, plan_id: UUID) -> None:
     plan = await catalog.plan_by_id(unit, plan_id)
     if plan is None or plan.deleted_at is not None:
         return
+    living = await catalog.live_subscriptions_of_plan(unit, plan_id)
+    for customer_id in sorted({one.customer_id for one in living}):
+        await customers.lock(unit, customer_id)
     for subscription in await catalog.live_subscriptions_of_plan(unit, plan_id):
         await subscription_end.end(unit, subscription)
     for invoice_id in await invoices.drafts_of_plan(unit, plan_id):
@@ -22,4 +26,5 @@ async def finish(unit: Unit, events: EventStore, plan_id: UUID) -> None:
         charge.deleted_at = unit.now
     for fixed_charge in plan.fixed_charges:
         fixed_charge.deleted_at = unit.now
+    unit.promise(WATCH_TOPIC, {})
     await entitlements.save(unit, plan.id, {}, {})

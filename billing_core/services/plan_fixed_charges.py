@@ -26,7 +26,8 @@ async def create(unit: Unit, plan_code: str, data: FixedChargeIn) -> FixedCharge
     plan = await plans.get(unit, plan_code)
     position = max((one.position for one in plan.fixed_charges), default=-1) + 1
     taken = {one.code for one in plan.fixed_charges}
-    row = await fixed_charges.create(unit, plan, data, position, taken)
+    row, at_once = await fixed_charges.create(unit, plan, data, position, taken)
+    fixed_charges.promise_increases(unit, at_once)
     await plans.changed(unit, plan)
     return row
 
@@ -37,7 +38,8 @@ async def update(unit: Unit, plan_code: str, code: str, data: FixedChargeIn) -> 
     row = _fixed_charge(plan, code)
     others = {one.code for one in plan.fixed_charges} - {row.code}
     live = await catalog.plan_is_subscribed(unit, plan.id)
-    await fixed_charges.change(unit, row, data, others, live=live)
+    at_once = await fixed_charges.change(unit, row, data, others, live=live)
+    fixed_charges.promise_increases(unit, at_once)
     await plans.changed(unit, plan)
     return row
 

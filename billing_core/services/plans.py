@@ -3,7 +3,7 @@
 from typing import Any
 
 from billing_core.domain.errors import Invalid, NotFound, Problems
-from billing_core.services import charges, fixed_charges, taxes
+from billing_core.services import charges, fixed_charges, plan_changes, taxes
 from billing_core.services.shapes import catalog as shapes
 from billing_core.store import catalog, invoices
 from billing_core.store.tables import Plan
@@ -28,6 +28,7 @@ ONLY_UNUSED = frozenset(
 REQUIRED = ("name", "code", "interval", "amount_cents", "amount_currency", "pay_in_advance")
 MAX_METADATA_KEYS = 50
 DELETE_TOPIC = "plans.delete"
+WATCH_TOPIC = "events.watch"  # which codes are priced in advance may have changed
 
 
 async def create(unit: Unit, data: PlanIn) -> Plan:
@@ -60,6 +61,7 @@ async def create(unit: Unit, data: PlanIn) -> Plan:
     if data.tax_codes is not None:
         await taxes.assign(unit, OWNER, plan.id, data.tax_codes)
     await unit.session.refresh(plan, ["charges", "fixed_charges"])
+    unit.promise(WATCH_TOPIC, {})
     unit.emit("plan.created", "plan", (await shapes.plan(unit, plan)).model_dump())
     return plan
 
@@ -86,6 +88,7 @@ async def update(unit: Unit, code: str, data: PlanChange) -> Plan:
     for name in REQUIRED:
         if name in given and given[name] is None:
             raise Invalid.field(name, "value_is_mandatory")
+    amount_before = plan.amount_cents
     await _change_fields(unit, plan, given, live=live)
     if plan.interval not in SPLIT_INTERVALS:
         plan.bill_charges_monthly = None
@@ -98,6 +101,12 @@ async def update(unit: Unit, code: str, data: PlanChange) -> Plan:
         await charges.replace(unit, plan, data.charges, live=live)
     if data.fixed_charges is not None:
         await fixed_charges.replace(unit, plan, data.fixed_charges, live=live)
+    if plan.amount_cents != amount_before:
+        await unit.flush()
+        await unit.session.refresh(plan, ["charges", "fixed_charges"])
+        await plan_changes.price_changed(
+            unit, plan
+        )  # locks customers, so before drafts are flagged
     await changed(unit, plan)
     return plan
 
@@ -108,6 +117,7 @@ async def changed(unit: Unit, plan: Plan) -> None:
     await unit.flush()
     await unit.session.refresh(plan, ["charges", "fixed_charges"])
     await invoices.flag_drafts(unit, plan_id=plan.id)
+    unit.promise(WATCH_TOPIC, {})
     unit.emit("plan.updated", "plan", (await shapes.plan(unit, plan)).model_dump())
 
 

@@ -96,7 +96,7 @@ def fee_of(metering: Metering, one: Measured, price: Price) -> PricedFee:
     (`docs/rules/metering.md` 3.15).
     """
     currency = metering.currency
-    units = ZERO if _is_below_zero(one, price) else one.usage.shown_units
+    units = ZERO if _is_below_zero(one, price) else one.shown_units
     details = None
     rate, unit = metering.tariff.conversion_rate, metering.charge.pricing_unit
     if rate is not None and unit is not None:
@@ -132,4 +132,4 @@ def unit_details(unit: PricingUnit, rate: Decimal, exchanged: Exchanged) -> dict
 def _is_below_zero(one: Measured, price: Price) -> bool:
     """Tell whether units or amount were negative, so that the fee shows no units either (3.2)."""
     was_raised = isinstance(price.working, Noted) and bool(price.working.noted)
-    return one.usage.units < ZERO or one.usage.shown_units < ZERO or was_raised
+    return one.usage.units < ZERO or one.shown_units < ZERO or was_raised

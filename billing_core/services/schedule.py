@@ -30,6 +30,17 @@ def stop(subscription: Subscription) -> None:
     subscription.next_billing_at = None
 
 
+def unbilled_days(subscription: Subscription, until: date) -> list[date]:
+    """Return the billing days up to and with a local day on which nothing was billed."""
+    times = times_of(subscription)
+    found: list[date] = []
+    day = subscription.next_billing_on
+    while day is not None and day <= until:
+        found.append(day)
+        day = next_billing_day(times, day)
+    return found
+
+
 async def jump(unit: Unit) -> None:
     """Follow a test clock that was set: billing days that were jumped over did not happen.
 

@@ -7,7 +7,12 @@ from typing import Any
 from billing_core.domain.calendar import local_date
 from billing_core.domain.errors import Invalid, NotFound, Problems
 from billing_core.services import customers as customer_service
-from billing_core.services import schedule, subscription_end
+from billing_core.services import (
+    plan_changes,
+    schedule,
+    subscription_end,
+    subscription_start,
+)
 from billing_core.store import catalog, customers, subscriptions
 from billing_core.store import organizations as organization_store
 from billing_core.store.tables import Customer, Subscription
@@ -22,7 +27,8 @@ STATUSES = ("pending", "active", "terminated", "canceled", "incomplete")
 async def create(unit: Unit, data: SubscriptionIn) -> Subscription:
     """Subscribe a customer to a plan (`docs/rules/subscriptions.md` 2.2).
 
-    An unknown customer is created; repeating a request for the same plan returns what is there.
+    An unknown customer is created; repeating a request for the same plan returns what is there, and
+    another plan changes it: the answer is the row in force, which a downgrade leaves in place.
     """
     _refuse_unsupported(data)
     if not data.external_customer_id:
@@ -34,11 +40,14 @@ async def create(unit: Unit, data: SubscriptionIn) -> Subscription:
     ending_at = _ending(unit, data.ending_at, subscription_at)
     external_id = data.external_customer_id
     customer, _ = await customer_service.find_or_add(unit, external_id, data.billing_entity_code)
-    known = await _known(unit, data.external_id, customer)
-    if known is not None:
-        if known.plan_id != plan.id:
-            raise Invalid.field("plan_code", "unsupported_value")  # plan changes are not billed yet
-        return known
+    current = await _current(unit, data.external_id, customer)
+    if current is not None:
+        if current.plan_id == plan.id:
+            return current
+        given = data.given()
+        if "ending_at" in given:
+            given["ending_at"] = ending_at
+        return await plan_changes.change(unit, current, plan, given)
     customer.currency = customer.currency or plan.amount_currency
     subscription = Subscription(
         org_id=unit.org_id,
@@ -97,18 +106,19 @@ async def update(
     """Change a subscription; `status` picks among several rows of one external id (2.4)."""
     _refuse_unsupported(data)
     rows = await subscriptions.living(unit, external_id)
-    wanted = status if len(rows) > 1 and status in STATUSES else None
-    row = next((one for one in rows if wanted is None or one.status == wanted), None)
+    wanted = status if status in STATUSES else "active"
+    row = next((one for one in rows if len(rows) == 1 or one.status == wanted), None)
     if row is None:
         raise NotFound("subscription")
     given = data.given(leave_out=frozenset({"plan_overrides", "usage_thresholds"}))
     if "ending_at" in given:
         row.ending_at = _ending(unit, data.ending_at, row.subscription_at)
-    if data.subscription_at is not None and row.status == "pending":
+    starts_by_date = row.status == "pending" and row.previous_subscription_id is None
+    if data.subscription_at is not None and starts_by_date:
         row.subscription_at = _instant("subscription_at", data.subscription_at) or unit.now
     _change_fields(row, data, given)
     row.updated_at = unit.now
-    if row.status == "pending":
+    if starts_by_date:
         await _start_if_due(unit, row)
     await subscription_end.announce(unit, row, "subscription.updated")
     return row
@@ -181,21 +191,18 @@ async def _start_if_due(unit: Unit, subscription: Subscription) -> None:
 async def _activate(
     unit: Unit, subscription: Subscription, started_at: datetime, *, invoiced: bool
 ) -> None:
-    subscription.status = "active"
-    subscription.started_at = started_at
-    subscription.activated_at = unit.now
-    subscription.updated_at = unit.now
-    schedule.start(subscription)
+    await subscription_start.activate(unit, subscription, started_at)
     if not invoiced:
         # nothing before today is billed twice: a start in the past is billed from its next day on
-        await _skip_past_days(unit, subscription)
-    await unit.flush()
-    if subscription.plan.pay_in_advance and invoiced:
+        _skip_past_days(unit, subscription)
+    plan = subscription.plan
+    if invoiced and (plan.pay_in_advance or any(row.pay_in_advance for row in plan.fixed_charges)):
         unit.promise(
             subscription_end.INVOICE_TOPIC,
             {
                 "subscription_id": str(subscription.id),
-                "reason": "subscription_starting",
+                # a plan in arrears has nothing to pay at its start but what is fixed (2.2)
+                "reason": "subscription_starting" if plan.pay_in_advance else "in_advance_charge",
                 "at": str(started_at),
                 "whole_period": False,
             },
@@ -203,17 +210,18 @@ async def _activate(
     await subscription_end.announce(unit, subscription, "subscription.started")
 
 
-async def _skip_past_days(unit: Unit, subscription: Subscription) -> None:
-    tz = subscription.customer.applicable_timezone
-    today = local_date(unit.now, tz)
-    while subscription.next_billing_on is not None and subscription.next_billing_on < today:
-        schedule.set_next(subscription, subscription.next_billing_on)
+def _skip_past_days(unit: Unit, subscription: Subscription) -> None:
+    yesterday = local_date(unit.now, subscription.customer.applicable_timezone) - schedule.ONE_DAY
+    for day in schedule.unbilled_days(subscription, yesterday):
+        schedule.set_next(subscription, day)
 
 
-async def _known(unit: Unit, external_id: str, customer: Customer) -> Subscription | None:
+async def _current(unit: Unit, external_id: str, customer: Customer) -> Subscription | None:
+    """Return the customer's active row, or the one that has not started; not one that waits."""
     rows = await subscriptions.living(unit, external_id)
     for row in rows:
-        if row.customer_id == customer.id:
+        waits = row.status == "pending" and row.previous_subscription_id is not None
+        if row.customer_id == customer.id and not waits:
             return row
     if any(row.status == "active" for row in rows):
         raise Invalid.field("external_id", "value_already_exist")

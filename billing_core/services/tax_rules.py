@@ -23,13 +23,14 @@ class TaxRules:
             plan, customer = subscription.plan, subscription.customer
             owners.update((plan.id, customer.id, customer.billing_entity_id))
             owners.update(charge.id for charge in plan.charges)
+            owners.update(charge.id for charge in plan.fixed_charges)
         return cls(await catalog.taxes_of(unit, owners))
 
     def for_fee(
-        self, customer: Customer, plan_id: UUID, charge_id: UUID | None = None
+        self, customer: Customer, plan_id: UUID, item_id: UUID | None = None
     ) -> tuple[TaxRate, ...]:
-        """Return the rates of the first level that has any."""
-        levels = (charge_id, plan_id, customer.id, customer.billing_entity_id)
+        """Return the rates of the first level that has any; `item_id` is a charge of any kind."""
+        levels = (item_id, plan_id, customer.id, customer.billing_entity_id)
         for owner in levels:
             if owner is not None and self._assigned.get(owner):
                 return tuple(

@@ -46,6 +46,16 @@ async def metrics_page(unit: Unit, page: Page) -> tuple[list[BillableMetric], in
     )
 
 
+async def metrics_with_expression(unit: Unit) -> list[BillableMetric]:
+    """Return the live metrics whose value is computed."""
+    rows = await unit.session.scalars(
+        select(BillableMetric).where(
+            BillableMetric.expression.is_not(None), BillableMetric.deleted_at.is_(None)
+        )
+    )
+    return list(rows)
+
+
 async def metric_is_used(unit: Unit, metric_id: UUID) -> bool:
     """Tell whether a live plan prices the metric."""
     found = await unit.session.scalar(
@@ -54,6 +64,12 @@ async def metric_is_used(unit: Unit, metric_id: UUID) -> bool:
         .limit(1)
     )
     return found is not None
+
+
+async def charge_by_id(unit: Unit, charge_id: UUID) -> Charge:
+    """Return a charge, also one that was deleted: fees of it go on to refer to it."""
+    rows = await unit.session.scalars(select(Charge).where(Charge.id == charge_id))
+    return rows.one()
 
 
 async def charges_of_metric(unit: Unit, metric_id: UUID) -> list[Charge]:

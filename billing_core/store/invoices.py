@@ -1,7 +1,7 @@
 """Queries about invoices and fees."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 from uuid import UUID
 
@@ -55,11 +55,11 @@ async def lock(unit: Unit, invoice_id: UUID) -> Invoice | None:
 
 
 async def lines(unit: Unit, invoice_id: UUID) -> list[InvoiceSubscription]:
-    """Return an invoice's subscription lines in order of creation."""
+    """Return an invoice's subscription lines, the older subscription first."""
     rows = await unit.session.scalars(
         select(InvoiceSubscription)
         .where(InvoiceSubscription.invoice_id == invoice_id)
-        .order_by(InvoiceSubscription.id)
+        .order_by(InvoiceSubscription.subscription_id)
     )
     return list(rows)
 
@@ -266,22 +266,25 @@ async def due_dates(unit: Unit) -> dict[str, date]:
     return {job: day for job, day in found.items() if day is not None}
 
 
-async def subscription_fee_facts(
-    unit: Unit, subscription_id: UUID, invoice_id: UUID
-) -> list[tuple[datetime, UUID]]:
-    """Return when and on which other, still standing invoices a subscription fee was charged."""
-    rows = await unit.session.execute(
-        select(Fee.created_at, Invoice.id)
-        .join(Invoice, Invoice.id == Fee.invoice_id)
+async def subscription_fee_days(unit: Unit, subscription_id: UUID, invoice_id: UUID) -> list[date]:
+    """Return for which billing days earlier, still standing invoices charge a subscription fee.
+
+    Later ones do not count, so that a draft that is recomputed stays what it was.
+    """
+    rows = await unit.session.scalars(
+        select(InvoiceSubscription.billed_on)
+        .join(Fee, Fee.invoice_id == InvoiceSubscription.invoice_id)
+        .join(Invoice, Invoice.id == InvoiceSubscription.invoice_id)
         .where(
+            InvoiceSubscription.subscription_id == subscription_id,
             Fee.subscription_id == subscription_id,
             Fee.fee_type == "subscription",
             Fee.deleted_at.is_(None),
-            Invoice.id != invoice_id,
+            Invoice.id < invoice_id,
             Invoice.status.not_in(GONE),
         )
     )
-    return [(row[0], row[1]) for row in rows]
+    return list(rows)
 
 
 async def fees_page(unit: Unit, filters: Mapping[str, Any], wanted: Page) -> tuple[list[Fee], int]:

@@ -5,8 +5,8 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, select
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy import Select, and_, or_, select
+from sqlalchemy.orm import aliased
 
 from billing_core.store.pages import page_of
 from billing_core.store.tables import (
@@ -62,6 +62,70 @@ async def successors(unit: Unit, ids: Iterable[UUID]) -> dict[UUID, Subscription
         )
     )
     return {row.previous_subscription_id: row for row in rows if row.previous_subscription_id}
+
+
+async def pending_successors(unit: Unit, ids: Iterable[UUID]) -> dict[UUID, Subscription]:
+    """Return the subscription that waits to take over from each of these, by the former one's id.
+
+    There is at most one of each (`uq_subscriptions_pending_successor`).
+    """
+    rows = await unit.session.scalars(
+        select(Subscription).where(
+            Subscription.previous_subscription_id.in_(sorted(ids)),
+            Subscription.status == "pending",
+        )
+    )
+    return {row.previous_subscription_id: row for row in rows if row.previous_subscription_id}
+
+
+async def scheduled_changes(unit: Unit, plan_id: UUID) -> list[tuple[Subscription, Subscription]]:
+    """Return active subscriptions and their pending successors, where either is on this plan.
+
+    They come in the order of their customers, the order in which customers are locked.
+    """
+    former, successor = aliased(Subscription), aliased(Subscription)
+    rows = await unit.session.execute(
+        select(former, successor)
+        .join(successor, successor.previous_subscription_id == former.id)
+        .where(
+            former.status == "active",
+            successor.status == "pending",
+            or_(former.plan_id == plan_id, successor.plan_id == plan_id),
+        )
+        .order_by(former.customer_id, former.id)
+        .execution_options(populate_existing=True)
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+async def neighbours(
+    unit: Unit, rows: Sequence[Subscription]
+) -> tuple[dict[UUID, Subscription], dict[UUID, Subscription]]:
+    """Return which subscription each of these followed, and which one follows it, by their ids.
+
+    The latter is the newest that was not canceled.
+    """
+    ids = sorted(row.id for row in rows)
+    former = sorted({one for row in rows if (one := row.previous_subscription_id)})
+    found = await unit.session.scalars(
+        select(Subscription)
+        .where(
+            or_(
+                Subscription.id.in_(former),
+                and_(
+                    Subscription.previous_subscription_id.in_(ids),
+                    Subscription.status != "canceled",
+                ),
+            )
+        )
+        .order_by(Subscription.created_at, Subscription.id)
+    )
+    by_id, by_former = {}, {}
+    for row in found:
+        by_id[row.id] = row
+        if row.previous_subscription_id:
+            by_former[row.previous_subscription_id] = row
+    return by_id, by_former
 
 
 async def living(unit: Unit, external_id: str) -> list[Subscription]:
@@ -202,24 +266,3 @@ async def of_customer_external_id(unit: Unit, external_customer_id: str) -> list
         )
     )
     return list(rows)
-
-
-async def first_due_instants(session: AsyncSession, org_id: UUID) -> dict[str, datetime]:
-    """Return the earliest due instant of each kind of subscription work of an organization."""
-    found: dict[str, datetime] = {}
-    for job, column, status in (
-        ("bill_customers", Subscription.next_billing_at, "active"),
-        ("activate_subscriptions", Subscription.subscription_at, "pending"),
-        ("terminate_ended_subscriptions", Subscription.ending_at, "active"),
-    ):
-        instant = await session.scalar(
-            select(column)
-            .where(
-                Subscription.org_id == org_id, Subscription.status == status, column.is_not(None)
-            )
-            .order_by(column)
-            .limit(1)
-        )
-        if instant is not None:
-            found[job] = instant
-    return found

@@ -7,7 +7,15 @@ from uuid import UUID
 from sqlalchemy import Select, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from billing_core.store.tables import Invoice, JobRun, Organization, Subscription, Webhook
+from billing_core.store.tables import (
+    Charge,
+    Invoice,
+    JobRun,
+    Organization,
+    Subscription,
+    Webhook,
+    WebhookEndpoint,
+)
 from billing_core.store.unit import Unit
 
 SAMPLE = 200
@@ -25,7 +33,7 @@ async def organizations_due(
         "bill_customers": _subscriptions("active", Subscription.next_billing_at <= now),
         "activate_subscriptions": _subscriptions(
             "pending", Subscription.subscription_at <= _tomorrow(now)
-        ),
+        ).where(Subscription.previous_subscription_id.is_(None)),
         "terminate_ended_subscriptions": _subscriptions(
             "active", Subscription.ending_at <= _tomorrow(now)
         ),
@@ -42,6 +50,12 @@ async def organizations_due(
             Invoice.payment_dispute_lost_at.is_(None),
             Invoice.payment_due_date < today,
         ),
+        # one list of due events serves everybody: one organization asks for all
+        "charge_in_advance": select(Charge.org_id)
+        .join(Organization, Organization.id == Charge.org_id)
+        .where(Charge.pay_in_advance, Charge.deleted_at.is_(None), Organization.frozen_at.is_(None))
+        .limit(1),
+        "post_validate_events": select(WebhookEndpoint.org_id),
         "clean_webhooks": select(Webhook.org_id).where(Webhook.updated_at < before),
     }.get(job)
     if rows is None:

@@ -74,11 +74,16 @@ class Unit:
 
 
 class Units:
-    """Opens units; the only code that commits."""
+    """Opens units; the only code that commits.
+
+    `on_promise` is called after a commit with promises, `on_change` is told whose they are: what
+    changes for callers is always promised to them as a webhook.
+    """
 
     def __init__(self, engines: "Engines") -> None:
         self.engines = engines
         self.on_promise: Callable[[], None] | None = None
+        self.on_change: Callable[[UUID], None] | None = None
         self._write = async_sessionmaker(engines.write, expire_on_commit=False)
         self._read = async_sessionmaker(engines.read, expire_on_commit=False)
 
@@ -93,6 +98,8 @@ class Units:
             raise _refusal(error) from error
         if unit.promised and self.on_promise is not None:
             self.on_promise()
+        if unit.promised and self.on_change is not None:
+            self.on_change(org_id)
 
     @asynccontextmanager
     async def read(self, org_id: UUID) -> AsyncIterator[Unit]:

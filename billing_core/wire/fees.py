@@ -91,16 +91,3 @@ class FeeOut(Out):
     to_date: Instant | None
     event_transaction_id: str | None
     applied_taxes: list[FeeAppliedTaxOut]
-
-
-class FeeExplanationOut(Out):
-    """How the amount of a fee came about; null for fees that no usage was priced for.
-
-    Its `steps` add up to the amount in major units, before the one rounding
-    (`docs/rules/metering.md` 3.18).
-    """
-
-    lago_fee_id: UUID = Field(validation_alias="id")
-    amount_cents: int
-    amount_currency: str
-    explanation: dict[str, Any] | None

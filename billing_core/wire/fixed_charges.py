@@ -53,3 +53,16 @@ class FixedChargeOut(Out):
     units: DecimalText
     lago_parent_id: UUID | None = Field(validation_alias="parent_id")
     taxes: list[TaxOut]
+
+
+class FixedChargeUnitsIn(In):
+    """A subscription's own number of units of a fixed charge.
+
+    The remaining fields would change its price for one subscription; they are not built yet.
+    """
+
+    units: Units | None = None
+    apply_units_immediately: Flag | None = None
+    invoice_display_name: ShortText | None = None
+    properties: OpenObject | None = None
+    tax_codes: Codes | None = None

@@ -6,9 +6,10 @@ from uuid import UUID
 
 from pydantic import Field
 
-from billing_core.wire.base import In, Instant, InstantMs, Number, Out
+from billing_core.wire.base import Flag, In, Instant, InstantMs, Number, Out
 from billing_core.wire.charges import Reference
-from billing_core.wire.types import ShortText
+from billing_core.wire.credit_notes import CreditOut
+from billing_core.wire.types import Cents, ShortText
 
 
 class InvoiceMetadataIn(In):
@@ -24,6 +25,14 @@ class InvoiceChange(In):
 
     payment_status: Literal["pending", "succeeded", "failed"] | None = None
     metadata: list[InvoiceMetadataIn] | None = None
+
+
+class InvoiceVoid(In):
+    """What is given back of an invoice that is voided; amounts count only with a credit note."""
+
+    generate_credit_note: Flag | None = None
+    credit_amount: Cents | None = None
+    refund_amount: Cents | None = None
 
 
 class InvoiceMetadataOut(Out):
@@ -115,7 +124,7 @@ class InvoiceFullOut(InvoiceOut):
     """An invoice with everything on it."""
 
     billing_periods: list[BillingPeriodOut]
-    credits: list[Any]
+    credits: list[CreditOut]
     fees: list[Any]
     subscriptions: list[Any]
     error_details: list[Any]

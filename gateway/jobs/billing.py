@@ -4,7 +4,16 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from uuid import UUID
 
-from billing_core.services import billable_metrics, billing_run, plan_deletion, plans
+from billing_core.services import (
+    billable_metrics,
+    billing_run,
+    fixed_charge_billing,
+    fixed_charges,
+    handovers,
+    plan_changes,
+    plan_deletion,
+    plans,
+)
 from billing_core.store.tables import Outbox
 from billing_core.store.unit import Unit
 from gateway.jobs.parts import Parts
@@ -19,6 +28,16 @@ async def bill_shard(parts: Parts, unit: Unit, promise: Outbox) -> None:
 async def bill_now(parts: Parts, unit: Unit, promise: Outbox) -> None:
     """Invoice one start or end of a subscription."""
     await billing_run.bill_now(unit, parts.events, promise.payload)
+
+
+async def bill_increases(_parts: Parts, unit: Unit, promise: Outbox) -> None:
+    """Invoice units that were added to what is paid in advance."""
+    await fixed_charge_billing.bill_increases(unit, promise.payload)
+
+
+async def bill_upgrade(parts: Parts, unit: Unit, promise: Outbox) -> None:
+    """Invoice both sides of an upgrade."""
+    await handovers.bill_upgrade(unit, parts.events, promise.payload)
 
 
 async def finalize(parts: Parts, unit: Unit, promise: Outbox) -> None:
@@ -41,6 +60,8 @@ async def delete_plan(parts: Parts, unit: Unit, promise: Outbox) -> None:
 TOPICS: dict[str, Callable[[Parts, Unit, Outbox], Awaitable[None]]] = {
     billing_run.SHARD_TOPIC: bill_shard,
     billing_run.INVOICE_TOPIC: bill_now,
+    fixed_charges.INCREASES_TOPIC: bill_increases,
+    plan_changes.UPGRADE_TOPIC: bill_upgrade,
     billing_run.FINALIZE_TOPIC: finalize,
     billable_metrics.FORGET_EVENTS_TOPIC: forget_events,
     plans.DELETE_TOPIC: delete_plan,

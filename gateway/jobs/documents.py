@@ -32,7 +32,7 @@ async def invoice_pdf(parts: Parts, org_id: UUID, promise: Outbox) -> None:
         if invoice is not None and invoice.status == "finalized":
             links = FileLinks(parts.settings.secret_key, parts.settings.public_url or "")
             lines, fees = await invoices.parts(unit, invoice)
-            shape = shapes.full(unit, invoice, lines, fees, links.url(invoice))
+            shape = await shapes.full(unit, invoice, lines, fees, links.url(invoice))
             unit.emit("invoice.generated", "invoice", shape.model_dump())
 
 

@@ -9,7 +9,7 @@ from billing_core.services import clocks, webhooks
 from billing_core.store import outbox
 from billing_core.store.tables import Outbox
 from billing_core.store.unit import Unit
-from gateway.jobs import billing, documents
+from gateway.jobs import advance, billing, documents, event_checks
 from gateway.jobs import webhooks as webhook_jobs
 from gateway.jobs.parts import Parts
 
@@ -30,19 +30,31 @@ async def _run_job(parts: Parts, unit: Unit, promise: Outbox) -> None:
 TRANSACTIONAL: dict[str, Transactional] = {
     clocks.RUN_TOPIC: _run_job,
     **billing.TOPICS,
+    **advance.TRANSACTIONAL,
     **webhook_jobs.TRANSACTIONAL,
 }
-# these talk to the outside with no transaction open, and record what came of it in a second one
-TALKING: dict[str, Talking] = {**documents.TOPICS, **webhook_jobs.TALKING}
+# these talk to the outside or take long, with no transaction open, and record what came of it later
+TALKING: dict[str, Talking] = {
+    **advance.TALKING,
+    **documents.TOPICS,
+    **event_checks.TOPICS,
+    **webhook_jobs.TALKING,
+}
 QUEUES = {
     webhooks.DELIVER_TOPIC: "webhook",
     "webhook": "webhook",
     "invoices.pdf": "pdf",
     "billing.shard": "billing",
     "billing.invoice": "billing",
+    "billing.upgrade": "billing",
+    "billing.fixed_charges": "billing",
     "invoices.finalize": "billing",
     "job.run": "billing",
     "events.forget": "events",
+    "events.watch": "events",
+    "events.check": "events",
+    "events.charge": "billing",
+    "events.charge_one": "billing",
     "plans.delete": "billing",
 }
 
@@ -66,9 +78,13 @@ async def perform(parts: Parts, org_id: UUID, outbox_id: UUID) -> None:
 
 
 async def drain(parts: Parts, org_id: UUID) -> int:
-    """Keep all promises of an organization that are open, deliveries left out; returns how many."""
+    """Keep all promises of an organization that are open, deliveries left out; returns how many.
+
+    The fees of its events in advance are made first, whether they were promised or not.
+    """
     kept = 0
     while True:
+        await advance.charge_due(parts)
         async with parts.units.read(org_id) as unit:
             ids = await outbox.open_ids(unit, NOT_WAITED_FOR, BATCH)
         if not ids:

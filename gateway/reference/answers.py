@@ -47,6 +47,18 @@ PLAN_ENTITLEMENTS = record(entitlements=many(ref("PlanEntitlementOut")))
 ENTITLEMENTS = record(entitlements=many(ref("SubscriptionEntitlementOut")))
 FROZEN = record(test_clock=record(frozen_time=nullable(INSTANT)))
 EVENT = record(event=ref("EventOut"))
+PRICES = record(fees=many(ref("InstantFeeOut")))
+ESTIMATED = {
+    **options(
+        code=TEXT,
+        external_subscription_id=TEXT,
+        transaction_id=nullable(TEXT),
+        timestamp=nullable(LOOSE_DECIMAL),
+        precise_total_amount_cents=nullable(LOOSE_DECIMAL),
+        properties={"type": "object", "additionalProperties": True},
+    ),
+    "required": ["code", "external_subscription_id"],
+}
 WANTED = record(entitlements=ref("WantedEntitlements"))
 
 # by operation id; everything else is described by what its handler says it gives
@@ -65,6 +77,9 @@ ANSWERS: dict[str, Told] = {
     "createEvent": Told(EVENT),
     "findEvent": Told(EVENT),
     "createBatchEvents": Told(record(events=many(ref("EventOut")))),
+    "eventEstimateFees": Told(record(fees=many(ref("EstimatedFeeOut")))),
+    "eventEstimateInstantFees": Told(PRICES),
+    "eventBatchEstimateInstantFees": Told(PRICES),
     "findAllEvents": Told(record(events=many(ref("EventOut")), meta=ref("PaginationMeta"))),
     "listBillingEntities": Told(record(billing_entities=many(ref("BillingEntityOut")))),
     "fetchPublicKey": Told(TEXT, PLAIN),
@@ -92,6 +107,12 @@ BODIES: dict[str, tuple[Schema, bool]] = {
         record(events={**many(ref("EventIn")), "minItems": 1, "maxItems": 100}),
         True,
     ),
+    "eventEstimateFees": (record(event=ESTIMATED), True),
+    "eventEstimateInstantFees": (record(event=ESTIMATED), True),
+    "eventBatchEstimateInstantFees": (
+        record(events={**many(ESTIMATED), "minItems": 1, "maxItems": 100}),
+        True,
+    ),
     "evaluateBillableMetricExpression": (
         record(
             expression={"type": "string", "minLength": 1, "maxLength": MAX_CHARACTERS},
@@ -107,7 +128,14 @@ BODIES: dict[str, tuple[Schema, bool]] = {
         True,
     ),
     "runTestClockJob": (record(job={"type": "string", "enum": list(JOBS)}), True),
-    "voidInvoice": (options(generate_credit_note={"type": "boolean"}), False),
+    "voidInvoice": (
+        options(
+            generate_credit_note={"type": "boolean"},
+            credit_amount={"type": "integer", "minimum": 0},
+            refund_amount={"type": "integer", "minimum": 0},
+        ),
+        False,
+    ),
     "adminRotateApiKey": (options(name=nullable(TEXT), expires_at=nullable(INSTANT)), False),
 }
 # statuses beyond what the handler names

@@ -79,6 +79,8 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
             "properties": {"amount": "12"},
         }
     },
+    "FixedChargeUnitsIn": {"more": {"units": "12", "apply_units_immediately": True}},
+    "LifetimeUsageChange": {"before": {"external_historical_usage_amount_cents": 250000}},
     "AddOnIn": {
         "seat": {
             "name": "Seat",

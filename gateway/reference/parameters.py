@@ -1,6 +1,7 @@
 """What query and path parameters mean and which values they take."""
 
 from gateway.queries import CHOICES as INVOICE_CHOICES
+from gateway.queries import CREDIT_NOTE_CHOICES
 from gateway.reference.schemas import FLAG, INSTANT, TEXT, WHOLE, Schema, many
 
 DAY: Schema = {"type": "string", "format": "date"}
@@ -30,6 +31,7 @@ QUERY: dict[str, tuple[Schema, str]] = {
     "group": (TEXT, "Only these groups: `group[key]=value`, or a JSON object."),
     "has_customer_type": (FLAG, "Whether a customer type is set."),
     "has_tax_identification_number": (FLAG, "Whether a tax number is set."),
+    "invoice_number": (TEXT, "Only notes on the invoice with this number."),
     "issuing_date_from": (DAY, "First issuing date; no date at all is ignored."),
     "issuing_date_to": (DAY, "Last issuing date; no date at all is ignored."),
     "on_termination_credit_note": (TEXT, "What happens to what was paid in advance."),
@@ -48,6 +50,7 @@ QUERY: dict[str, tuple[Schema, str]] = {
 }
 CHOICES: dict[str, dict[str, tuple[str, ...]]] = {
     "invoices": INVOICE_CHOICES,
+    "credit_notes": CREDIT_NOTE_CHOICES,
     "fees": {
         "fee_type": FEE_TYPES,
         "payment_status": ("pending", "succeeded", "failed", "refunded"),

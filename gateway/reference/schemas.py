@@ -149,6 +149,36 @@ WRITTEN_OUT: dict[str, Schema] = {
         },
         "description": "Values by feature code and privilege code; a feature may have none.",
     },
+    "PricingStep": {
+        **options(
+            kind={
+                "type": "string",
+                "enum": [
+                    *("units", "prorated", "percent", "flat", "packages", "minor", "free"),
+                    *("at_least", "minus", "ratio", "converted"),
+                ],
+            },
+            **dict.fromkeys(
+                ("units", "price", "part", "whole", "rate", "amount", "free", "size", "minor"),
+                DECIMAL,
+            ),
+            subunit=DECIMAL,
+            times=WHOLE,
+            events=WHOLE,
+            steps=many(ref("PricingStep")),
+            from_value=DECIMAL,
+            to_value=nullable(DECIMAL),
+            reason=TEXT,
+        ),
+        "required": ["kind"],
+        "description": "A term of a price in major units; a price is the sum of its steps. "
+        "By `kind` it is worth: units: units x price. prorated: units x part / whole x price. "
+        "percent: units x rate / 100. flat: times x amount. packages: ceil((units - free) / size) "
+        "x price, 0 while units <= free. minor: minor / subunit. free: 0. at_least: the greater of "
+        "amount and the sum of steps. minus: minus the sum of steps. ratio: the sum of steps x "
+        "part / whole. converted: round(the sum of steps x subunit) x rate / subunit. Other keys "
+        "only explain.",
+    },
     "EventIn": {
         "type": "object",
         "description": "A usage event. `timestamp` is in seconds since 1970, a number or a numeric "
@@ -191,6 +221,7 @@ REFINED: dict[tuple[str, str], Schema] = {
     ("ChargeUsageOut", "charge"): _CHARGE_SHOWN,
     ("ChargeUsageOut", "billable_metric"): _METRIC_SHOWN,
     ("CustomerFullOut", "taxes"): many(ref("TaxOut")),
+    ("ExplanationOut", "steps"): many(ref("PricingStep")),
     ("FeatureIn", "privileges"): nullable(many(ref("PrivilegeIn"))),
     ("FeatureChange", "privileges"): nullable(many(ref("PrivilegeIn"))),
     ("InvoiceOut", "customer"): ref("CustomerOut"),

@@ -7,18 +7,25 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from billing_core.domain.errors import Invalid
-from billing_core.services import customers, invoices, subscriptions
+from billing_core.services import credit_notes, customers, invoices, subscriptions
+from billing_core.services.shapes import credit_notes as credit_note_shapes
 from billing_core.services.shapes import customers as shapes
 from billing_core.services.shapes import invoices as invoice_shapes
 from billing_core.services.shapes import subscriptions as subscription_shapes
 from billing_core.store.unit import Unit
+from billing_core.wire.credit_notes import CreditNoteOut
 from billing_core.wire.customers import CustomerFullOut, CustomerIn
 from billing_core.wire.invoices import InvoiceOut
 from billing_core.wire.pages import Page
 from billing_core.wire.subscriptions import SubscriptionOut
 from gateway.files import FileLinks
 from gateway.http import Answer, Filters, Gives, Operation, Takes, listed, one
-from gateway.queries import INVOICE_FILTERS, invoice_filters
+from gateway.queries import (
+    CREDIT_NOTE_FILTERS,
+    INVOICE_FILTERS,
+    credit_note_filters,
+    invoice_filters,
+)
 
 ROOT = "customer"
 ONE = Gives(ROOT, CustomerFullOut)
@@ -114,6 +121,27 @@ async def list_customer_invoices(
 
 
 @get(
+    "/customers/{external_id:str}/credit_notes",
+    operation_id="findAllCustomerCreditNotes",
+    opt=Operation(
+        Gives("credit_notes", CreditNoteOut, many=True),
+        query=CREDIT_NOTE_FILTERS,
+        refuses=(404, 422),
+    ).opt(),
+)
+async def list_customer_credit_notes(
+    unit: NamedDependency[Unit],
+    external_id: FromPath[str],
+    page: NamedDependency[Page],
+    filters: NamedDependency[Filters],
+) -> Answer:
+    """List a customer's finalized credit notes, newest first."""
+    wanted = credit_note_filters(filters)
+    rows, total = await credit_notes.of_customer(unit, external_id, wanted, page)
+    return listed("credit_notes", await credit_note_shapes.several(unit, rows), page, total)
+
+
+@get(
     "/customers/{external_id:str}/subscriptions",
     operation_id="findAllCustomerSubscriptions",
     opt=Operation(
@@ -130,7 +158,7 @@ async def list_customer_subscriptions(
     await customers.get(unit, external_id)
     wanted = {**filters, "external_customer_id": external_id}
     rows, total = await subscriptions.page(unit, wanted, page)
-    shown = [subscription_shapes.out(row, unit.now) for row in rows]
+    shown = await subscription_shapes.several(unit, rows)
     return listed("subscriptions", shown, page, total)
 
 
@@ -150,5 +178,6 @@ HANDLERS = [
     find_customer,
     delete_customer,
     list_customer_invoices,
+    list_customer_credit_notes,
     list_customer_subscriptions,
 ]

@@ -6,15 +6,20 @@ from litestar.params import FromPath
 
 from billing_core.domain.errors import Invalid
 from billing_core.ports import EventFilter, EventStore
+from billing_core.services import estimates, instant_estimates, subscriptions
 from billing_core.services import events as service
-from billing_core.services import subscriptions
-from billing_core.services.events import EventIntake
-from billing_core.store.unit import Unit
+from billing_core.services.events import MAX_BATCH_EVENTS, EventIntake
+from billing_core.services.intake_rules import read as rules_of
+from billing_core.store.unit import Unit, Units
+from billing_core.wire.estimates import EstimatedFeeOut, InstantFeeOut, read_estimates
+from billing_core.wire.events import read_single
 from billing_core.wire.pages import Page
 from gateway.auth import Principal
-from gateway.http import Asked, Filters, Operation, instant_filters
+from gateway.http import Answer, Asked, Filters, Gives, Operation, instant_filters
 
 JSON = "application/json"
+ESTIMATES = Gives("fees", EstimatedFeeOut, many=True)
+PRICES = Gives("fees", InstantFeeOut, many=True)
 INSTANTS = ("timestamp_from", "timestamp_to")
 FILTERS = ("code", "external_subscription_id", *INSTANTS, "timestamp_from_started_at")
 
@@ -84,6 +89,69 @@ async def find_event(
     return Response(body, media_type=JSON)
 
 
+@post(
+    "/events/estimate_fees",
+    operation_id="eventEstimateFees",
+    status_code=200,
+    opt=Operation(ESTIMATES, refuses=(400, 404, 413, 422, 503)).opt(),
+)
+async def estimate_fees(
+    principal: NamedDependency[Principal],
+    units: NamedDependency[Units],
+    events: NamedDependency[EventStore],
+    raw_body: NamedDependency[bytes],
+) -> Answer:
+    """Return the fees that an event would bring, on top of the usage there is; nothing is kept."""
+    sent = read_single(raw_body)
+    async with units.read(principal.org_id) as unit:
+        found = await estimates.fees(unit, events, sent, await rules_of(unit))
+    return Answer({"fees": found}, media_type=JSON)
+
+
+@post(
+    "/events/estimate_instant_fees",
+    operation_id="eventEstimateInstantFees",
+    status_code=200,
+    opt=Operation(PRICES, refuses=(400, 404, 413, 422)).opt(),
+)
+async def estimate_instant_fees(
+    principal: NamedDependency[Principal],
+    units: NamedDependency[Units],
+    raw_body: NamedDependency[bytes],
+) -> Answer:
+    """Return the price of an event by itself, for standard and percentage charges in advance."""
+    sent = read_single(raw_body)
+    async with units.read(principal.org_id) as unit:
+        found = await instant_estimates.fees(unit, sent, await rules_of(unit))
+    return Answer({"fees": found}, media_type=JSON)
+
+
+@post(
+    "/events/batch_estimate_instant_fees",
+    operation_id="eventBatchEstimateInstantFees",
+    status_code=200,
+    opt=Operation(PRICES, refuses=(400, 404, 413, 422)).opt(),
+)
+async def batch_estimate_instant_fees(
+    principal: NamedDependency[Principal],
+    units: NamedDependency[Units],
+    raw_body: NamedDependency[bytes],
+) -> Answer:
+    """Return the prices of up to 100 events, each by itself."""
+    sent = read_estimates(raw_body, MAX_BATCH_EVENTS)
+    async with units.read(principal.org_id) as unit:
+        found = await instant_estimates.batch(unit, sent, await rules_of(unit))
+    return Answer({"fees": found}, media_type=JSON)
+
+
 RESOURCE = "event"
 TAG = "events"
-HANDLERS = [create_event, create_batch_events, list_events, find_event]
+HANDLERS = [
+    create_event,
+    create_batch_events,
+    list_events,
+    find_event,
+    estimate_fees,
+    estimate_instant_fees,
+    batch_estimate_instant_fees,
+]

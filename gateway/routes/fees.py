@@ -4,10 +4,10 @@ from litestar import delete, get, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from billing_core.services import invoices
+from billing_core.services import fees
 from billing_core.services.shapes import fees as shapes
 from billing_core.store.unit import Unit
-from billing_core.wire.fees import FeeChange, FeeExplanationOut, FeeOut
+from billing_core.wire.fees import FeeChange, FeeOut
 from billing_core.wire.pages import Page
 from gateway.http import (
     Answer,
@@ -49,25 +49,14 @@ async def list_fees(
     unit: NamedDependency[Unit], page: NamedDependency[Page], filters: NamedDependency[Filters]
 ) -> Answer:
     """List fees, newest first."""
-    rows, total = await invoices.fees_page(unit, instant_filters(filters, INSTANTS), page)
+    rows, total = await fees.page(unit, instant_filters(filters, INSTANTS), page)
     return listed("fees", await shapes.several(unit, rows), page, total)
 
 
 @get("/fees/{lago_id:str}", operation_id="findFee", opt=Operation(ONE).opt())
 async def find_fee(unit: NamedDependency[Unit], lago_id: FromPath[str]) -> Answer:
     """Return a fee."""
-    return one(ROOT, await shapes.one(unit, await invoices.fee(unit, row_id(lago_id, ROOT))))
-
-
-@get(
-    "/fees/{lago_id:str}/explain",
-    operation_id="explainFee",
-    opt=Operation(Gives("fee_explanation", FeeExplanationOut)).opt(),
-)
-async def explain_fee(unit: NamedDependency[Unit], lago_id: FromPath[str]) -> Answer:
-    """Return the arithmetic of a fee, as it was priced."""
-    row = await invoices.fee(unit, row_id(lago_id, ROOT))
-    return one("fee_explanation", FeeExplanationOut.of(row))
+    return one(ROOT, await shapes.one(unit, await fees.get(unit, row_id(lago_id, ROOT))))
 
 
 @put(
@@ -79,7 +68,7 @@ async def update_fee(
     unit: NamedDependency[Unit], lago_id: FromPath[str], payload: NamedDependency[FeeChange]
 ) -> Answer:
     """Set the payment status of a fee that stands on no invoice."""
-    row = await invoices.update_fee(unit, row_id(lago_id, ROOT), payload)
+    row = await fees.update(unit, row_id(lago_id, ROOT), payload)
     return one(ROOT, await shapes.one(unit, row))
 
 
@@ -91,10 +80,10 @@ async def update_fee(
 )
 async def delete_fee(unit: NamedDependency[Unit], lago_id: FromPath[str]) -> Answer:
     """Delete a fee that stands on no invoice."""
-    row = await invoices.delete_fee(unit, row_id(lago_id, ROOT))
+    row = await fees.delete(unit, row_id(lago_id, ROOT))
     return one(ROOT, await shapes.one(unit, row))
 
 
 RESOURCE = "fee"
 TAG = "fees"
-HANDLERS = [list_fees, find_fee, explain_fee, update_fee, delete_fee]
+HANDLERS = [list_fees, find_fee, update_fee, delete_fee]

@@ -11,8 +11,9 @@ from billing_core.ports import EventStore
 from billing_core.services import invoices
 from billing_core.services.shapes import invoices as shapes
 from billing_core.store.unit import Unit
-from billing_core.wire.invoices import InvoiceChange, InvoiceFullOut, InvoiceOut
+from billing_core.wire.invoices import InvoiceChange, InvoiceFullOut, InvoiceOut, InvoiceVoid
 from billing_core.wire.pages import Page
+from billing_core.wire.validation import validate
 from gateway.files import FileLinks
 from gateway.http import Answer, Filters, Gives, Operation, Takes, listed, one, row_id
 from gateway.queries import INVOICE_FILTERS, invoice_filters
@@ -103,7 +104,8 @@ async def void_invoice(
     files: NamedDependency[FileLinks],
 ) -> Answer:
     """Void a finalized invoice; it keeps its number."""
-    return await _shown(unit, await invoices.void(unit, row_id(lago_id, ROOT), loose), files)
+    wish = validate(InvoiceVoid, loose)
+    return await _shown(unit, await invoices.void(unit, row_id(lago_id, ROOT), wish), files)
 
 
 @post(
@@ -145,7 +147,7 @@ async def download_invoice(
 async def _shown(unit: Unit, invoice: Any, files: FileLinks) -> Answer:
     await unit.flush()
     lines, fees = await invoices.parts(unit, invoice)
-    return one(ROOT, shapes.full(unit, invoice, lines, fees, files.url(invoice)))
+    return one(ROOT, await shapes.full(unit, invoice, lines, fees, files.url(invoice)))
 
 
 RESOURCE = "invoice"

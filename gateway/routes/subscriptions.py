@@ -37,7 +37,7 @@ TERMINATION = ("status", "on_termination_credit_note", "on_termination_invoice")
 async def create_subscription(
     unit: NamedDependency[Unit], payload: NamedDependency[SubscriptionIn]
 ) -> Answer:
-    """Subscribe a customer to a plan; repeating it returns what is there."""
+    """Subscribe a customer to a plan, or change the plan; repeating it returns what is there."""
     subscription = await subscriptions.create(unit, payload)
     return one(ROOT, await _with_plan(unit, subscription))
 
@@ -54,7 +54,7 @@ async def list_subscriptions(
 ) -> Answer:
     """List subscriptions, newest first; without a status only active ones."""
     rows, total = await subscriptions.page(unit, filters, page)
-    return listed("subscriptions", [shapes.out(row, unit.now) for row in rows], page, total)
+    return listed("subscriptions", await shapes.several(unit, rows), page, total)
 
 
 @get(
@@ -106,7 +106,7 @@ async def delete_subscription(
 
 
 async def _with_plan(unit: Unit, row: Any) -> dict[str, Any]:
-    shape = shapes.out(row, unit.now).model_dump()
+    shape = (await shapes.out(unit, row)).model_dump()
     shape["plan"] = await catalog_shapes.plan(unit, row.plan)
     shape["entitlements"] = await entitlement_shapes.of_subscription(unit, row)
     shape["applicable_usage_thresholds"] = []

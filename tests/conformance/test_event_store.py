@@ -265,6 +265,21 @@ async def test_events_are_listed_newest_first(rig: EventRig) -> None:
     assert found[0].timestamp == T0
 
 
+async def test_events_are_handed_over_in_the_order_of_ingestion(rig: EventRig) -> None:
+    other = EventRig(rig.store, rig.ingest)
+    await rig.send(rig.event("late", T0 + DAY), rig.event("early", T0))
+    await other.send(other.event("foreign", T0))
+    await rig.send(rig.event("middle", T0 + HOUR, code="other"))
+    after, seen = 0, []
+    while page := await rig.store.ingested(rig.org_id, after, 2):
+        seen += [event.transaction_id for _, event in page]
+        assert [order for order, _ in page] == sorted({order for order, _ in page})
+        after = page[-1][0]
+    assert seen == ["late", "early", "middle"]
+    await rig.store.forget(rig.org_id, "tokens", T0 + DAY)
+    assert [event.code for _, event in await rig.store.ingested(rig.org_id, 0, 9)] == ["other"]
+
+
 async def test_an_event_is_found_by_its_transaction(rig: EventRig) -> None:
     names = ["plain", str(new_id()), "01ARZ3NDEKTSV4RRFFQ69G5FAV", "a/b#c?[d] \N{SNOWMAN}"]
     for name in names:

@@ -41,12 +41,15 @@ def play(org: Org) -> World:
     metric_ids = _catalog(world)
     _customers(world)
     _subscriptions(world)
+    _fixed_charges(world)
     _entitlements(world)
     _usage(world)
     org.clock(MONTH_LATER, catch_up=True)
     _invoices(world)
     _fees(world)
+    _fees_in_advance(world, metric_ids)
     _changes(world, metric_ids)
+    _credit_notes(world)
     _endings(world)
     return world
 
@@ -231,6 +234,20 @@ def _subscriptions(world: World) -> None:
     world.call("destroySubscription", "DELETE", "/subscriptions/s3?status=pending")
 
 
+def _fixed_charges(world: World) -> None:
+    add_on = {"name": "Line", "code": "line", "amount_cents": 1, "amount_currency": "EUR"}
+    world.call("createAddOn", "POST", "/add_ons", {"add_on": add_on})
+    fixed = {"add_on_code": "line", "charge_model": "standard", "units": 2, "prorated": True}
+    fixed |= {"properties": {"amount": "3"}, "apply_units_immediately": True}
+    path = "/plans/all%2Fmodels/fixed_charges"
+    world.call("createPlanFixedCharge", "POST", path, {"fixed_charge": fixed})
+    own = "/subscriptions/s1/fixed_charges"
+    change = {"fixed_charge": {"units": "2.5"}}
+    world.call("overrideSubscriptionFixedCharge", "PUT", f"{own}/line", change)
+    world.call("findAllSubscriptionFixedCharges", "GET", own)
+    world.call("findSubscriptionFixedCharge", "GET", f"{own}/line")
+
+
 def _entitlements(world: World) -> None:
     privileges = [
         {"code": "max", "name": "Most", "value_type": "integer"},
@@ -293,6 +310,10 @@ def _usage(world: World) -> None:
         "GET",
         "/customers/c%2F1/projected_usage?external_subscription_id=s1",
     )
+    lifetime = "/subscriptions/s1/lifetime_usage"
+    change = {"lifetime_usage": {"external_historical_usage_amount_cents": 100}}
+    world.call("updateSubscriptionLifetimeUsage", "PUT", lifetime, change)
+    world.call("getSubscriptionLifetimeUsage", "GET", lifetime)
 
 
 def _invoices(world: World) -> None:
@@ -320,9 +341,39 @@ def _invoices(world: World) -> None:
 
 def _fees(world: World) -> None:
     fees = world.call("findAllFees", "GET", "/fees?external_subscription_id=s1")["fees"]
-    assert {fee["item"]["type"] for fee in fees} == {"subscription", "charge"}
+    assert {fee["item"]["type"] for fee in fees} == {"subscription", "charge", "fixed_charge"}
     for fee in fees:
         world.call("findFee", "GET", f"/fees/{fee['lago_id']}")
+        world.call("explainFee", "GET", f"/fees/{fee['lago_id']}/explain")
+        world.call("findAllFeeEvents", "GET", f"/fees/{fee['lago_id']}/explain/events")
+
+
+def _fees_in_advance(world: World, metric_ids: dict[str, str]) -> None:
+    charge = {
+        "billable_metric_id": metric_ids["count"],
+        "charge_model": "standard",
+        "properties": {"amount": "0.5"},
+        "pay_in_advance": True,
+        "invoiceable": False,
+    }
+    plan = {"name": "Early", "code": "early", "interval": "monthly", "amount_cents": 0}
+    plan |= {"amount_currency": "EUR", "pay_in_advance": False, "charges": [charge]}
+    world.call("createPlan", "POST", "/plans", {"plan": plan})
+    wanted = {"external_customer_id": "early", "external_id": "early", "plan_code": "early"}
+    world.call("createSubscription", "POST", "/subscriptions", {"subscription": wanted})
+    event = {"code": "count", "external_subscription_id": "early"}
+    world.call("eventEstimateFees", "POST", "/events/estimate_fees", {"event": event})
+    path = "/events/estimate_instant_fees"
+    world.call("eventEstimateInstantFees", "POST", path, {"event": event})
+    path = "/events/batch_estimate_instant_fees"
+    world.call("eventBatchEstimateInstantFees", "POST", path, {"events": [event]})
+    event["transaction_id"] = "early"
+    world.call("createEvent", "POST", "/events", {"event": event})
+    world.drain()
+    (fee,) = world.call("findAllFees", "GET", "/fees?event_transaction_id=early")["fees"]
+    path = f"/fees/{fee['lago_id']}"
+    world.call("updateFee", "PUT", path, {"fee": {"payment_status": "failed"}})
+    world.call("deleteFee", "DELETE", path)
 
 
 def _changes(world: World, metric_ids: dict[str, str]) -> None:
@@ -340,6 +391,27 @@ def _changes(world: World, metric_ids: dict[str, str]) -> None:
     }
     change = {"plan": {"name": "Paid first", "charges": [charge]}}
     world.call("updatePlan", "PUT", "/plans/in_advance", change)
+
+
+def _credit_notes(world: World) -> None:
+    wanted = {"external_customer_id": "bare", "external_id": "s4", "plan_code": "in_advance"}
+    world.call("createSubscription", "POST", "/subscriptions", {"subscription": wanted})
+    world.drain()
+    world.call("destroySubscription", "DELETE", "/subscriptions/s4")
+    (note,) = world.call("findAllCreditNotes", "GET", "/credit_notes")["credit_notes"]
+    world.call("findAllCustomerCreditNotes", "GET", "/customers/bare/credit_notes")
+    world.call("findCreditNote", "GET", f"/credit_notes/{note['lago_id']}")
+    world.call("voidCreditNote", "PUT", f"/credit_notes/{note['lago_id']}/void")
+    part = {"fee_id": note["items"][0]["fee"]["lago_id"], "amount_cents": 1}
+    about = {"invoice_id": note["lago_invoice_id"], "items": [part]}
+    path = "/credit_notes/estimate"
+    found = world.call("estimateCreditNote", "POST", path, {"credit_note": about})
+    most = found["estimated_credit_note"]["max_creditable_amount_cents"]
+    asked = {**about, "credit_amount_cents": most, "metadata": {"crm": "7"}}
+    made = world.call("createCreditNote", "POST", "/credit_notes", {"credit_note": asked})
+    change = {"credit_note": {"metadata": {"crm": None}}}
+    path = f"/credit_notes/{made['credit_note']['lago_id']}"
+    world.call("updateCreditNote", "PUT", path, change)
 
 
 def _endings(world: World) -> None:

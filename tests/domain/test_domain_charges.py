@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from billing_core.domain.charges import MODELS, NOTHING, Terms, Usage, charge_price
 from billing_core.domain.errors import Invalid
 from billing_core.domain.money import exact_context, minor_from_major
-from tests.domain.explained import worth
 from tests.domain.price_lists import (
     AMOUNTS,
     LONG,
@@ -31,6 +30,7 @@ from tests.domain.price_lists import (
     tiers,
     volume,
 )
+from tests.support.evaluator import worth
 
 CLASSIC = graduated([(0, 10, "10", "2"), (11, 20, "5", "3"), (21, None, "5", "3")])
 ADJACENT = graduated([(0, 10, "10", "2"), (10, 20, "5", "3"), (20, None, "4", "1")])

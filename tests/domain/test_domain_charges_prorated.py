@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from billing_core.domain.charges import NOTHING, Terms, Usage, charge_price
 from billing_core.domain.money import minor_from_major
-from tests.domain.explained import worth
 from tests.domain.price_lists import (
     AMOUNTS,
     Tiers,
@@ -19,6 +18,7 @@ from tests.domain.price_lists import (
     standard,
     volume,
 )
+from tests.support.evaluator import worth
 
 CLASSIC = graduated([(0, 5, "10", "100"), (6, 15, "5", "50"), (16, None, "2", "0")])
 ADJACENT = graduated([(0, 5, "10", "0"), (5, 15, "5", "0"), (15, None, "2", "0")])

@@ -13,7 +13,6 @@ from billing_core.domain.money import minor_from_major
 from billing_core.domain.pricing_units import exchange
 from billing_core.domain.projection import project
 from billing_core.domain.true_up import true_up
-from tests.domain.explained import KINDS, as_json, minor, worth
 from tests.domain.price_lists import (
     AMOUNTS,
     Tiers,
@@ -28,6 +27,7 @@ from tests.domain.price_lists import (
     usages,
     volume,
 )
+from tests.support.evaluator import KINDS, as_json, minor, worth
 
 AGGREGATIONS = ["sum_agg", "count_agg", "max_agg", "unique_count_agg", "weighted_sum_agg"]
 NEGLIGIBLE = Fraction(1, 10**300)  # what a division to 400 digits may leave behind

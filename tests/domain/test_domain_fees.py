@@ -1,7 +1,6 @@
 """Subscription fees: docs/rules/subscriptions.md 13.2 and 13.3."""
 
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from typing import Any, get_args
 
 import pytest
@@ -19,9 +18,10 @@ from billing_core.domain.calendar import (
 from billing_core.domain.proration import (
     FeeCase,
     FeeFacts,
+    PaidDays,
+    billed_days,
     fee_case,
-    prorated_amount,
-    subscription_fee_cents,
+    paid_days,
 )
 
 
@@ -52,7 +52,7 @@ def fee(
     **other: Any,
 ) -> int:
     window = windows(times, utc(at), kind).fee
-    return subscription_fee_cents(case, times, window, amount_cents, **other)
+    return paid_days(case, times, window, **other).cents(amount_cents)
 
 
 LA = "America/Los_Angeles"
@@ -262,13 +262,15 @@ def test_cut_periods_add_up(  # noqa: PLR0913 - one argument per dimension
     cut = data.draw(st.dates(first, last))
     moment = timedelta(microseconds=1)
     begin, end = start_of_day(first, tz), end_of_day(last, tz) - moment
-    assert prorated_amount(times, begin, end, amount) == amount
+    whole = times.grid().length(first)
+
+    def paid(start: datetime, last_instant: datetime, minus_days: int = 0) -> int:
+        return billed_days(times, start, last_instant, minus_days)
+
+    assert PaidDays(paid(begin, end), whole).cents(amount) == amount
     through_cut = end_of_day(cut, tz) - moment
-    parts = prorated_amount(times, begin, through_cut, amount)
-    if cut < last:
-        parts += prorated_amount(times, end_of_day(cut, tz), end, amount)
-    assert abs(parts - amount) < Decimal("1e-15")
+    rest = paid(end_of_day(cut, tz), end) if cut < last else 0
+    assert paid(begin, through_cut) + rest == whole
     # The day of a change is paid once when the old plan leaves it to the new one.
-    old = prorated_amount(times, begin, through_cut - timedelta(hours=1), amount, minus_days=1)
-    new = prorated_amount(times, start_of_day(cut, tz), end, amount)
-    assert abs(old + new - amount) < Decimal("1e-15")
+    old = paid(begin, through_cut - timedelta(hours=1), minus_days=1)
+    assert old + paid(start_of_day(cut, tz), end) == whole

@@ -141,3 +141,29 @@ def test_terminating_at_once_bills_once(any_gateway: Gateway) -> None:
     assert statuses(answers) == {200: 1, 404: CLIENTS - 1}
     org.drain()
     assert [one["total_amount_cents"] for one in invoices(org)] == [1000]
+
+
+def test_a_balance_is_used_once_however_many_invoices_want_it(any_gateway: Gateway) -> None:
+    org = any_gateway.organization()
+    org.clock("2026-01-01T00:00:00Z")
+    add_plan(org, "first", amount_cents=31000, pay_in_advance=True)
+    add_plan(org, amount_cents=10000)
+    subscribe(org, "first", "s-first")
+    org.drain()
+    add_customer(org, billing_configuration={"invoice_grace_period": 5})
+    for number in range(CLIENTS // 2):
+        subscribe(org, external_id=f"s{number}", consolidate_invoice=False)
+    org.clock("2026-01-06T00:00:00Z")
+    org.delete("/subscriptions/s-first")
+    org.drain()
+    org.clock("2026-02-01T01:00:00Z", catch_up=True)
+    drafts = invoices(org, "status=draft")
+    assert len(drafts) == CLIENTS // 2
+    answers = at_once(
+        lambda number: org.http.put(f"/invoices/{drafts[number]['lago_id']}/finalize"), len(drafts)
+    )
+    assert statuses(answers) == {200: len(drafts)}
+    (note,) = org.get("/credit_notes")["credit_notes"]
+    assert (note["credit_amount_cents"], note["balance_amount_cents"]) == (25000, 0)
+    used = [answer.json()["invoice"]["credit_notes_amount_cents"] for answer in answers]
+    assert sorted(used, reverse=True)[:4] == [10000, 10000, 5000, 0]

@@ -90,6 +90,10 @@ def fuzzed(gateway: Gateway) -> Org:
         org.post("/subscriptions", {"subscription": subscription})
         event = {"external_subscription_id": f"s-{model}", "code": "sum", "properties": {"n": 12}}
         org.post("/events", {"event": {**event, "transaction_id": f"t-{model}"}})
+    ended = {**subscription, "plan_code": "volume", "external_id": "s-ended"}
+    org.post("/subscriptions", {"subscription": ended})
+    org.drain()
+    org.delete("/subscriptions/s-ended")
     _add_features(org)
     _add_parts_of_plans(org)
     endpoint = {"webhook_url": "http://127.0.0.1:9/", "event_types": []}
@@ -138,7 +142,7 @@ def api(gateway: Gateway, fuzzed: Org) -> Any:
 def _name_what_is_there(document: Document, org: Org) -> None:
     ids = {
         root: [row["lago_id"] for row in org.get(f"/{root}")[root]]
-        for root in ("invoices", "fees", "webhook_endpoints", "billable_metrics")
+        for root in ("credit_notes", "invoices", "fees", "webhook_endpoints", "billable_metrics")
     }
     models = list(PROPERTIES)
     customers = [f"c-{model}" for model in models]

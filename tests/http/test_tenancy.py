@@ -24,6 +24,7 @@ from tests.support.gateway import Gateway, Org
 LISTS = (
     "add_ons",
     "billable_metrics",
+    "credit_notes",
     "customers",
     "events",
     "features",
@@ -38,6 +39,7 @@ LISTS = (
 ROOTS = {
     "add_ons": "add_on",
     "billable_metrics": "billable_metric",
+    "credit_notes": "credit_note",
     "customers": "customer",
     "features": "feature",
     "fees": "fee",
@@ -50,6 +52,7 @@ ROOTS = {
 CHANGES: dict[str, dict[str, Any]] = {
     "fees": {"payment_status": "succeeded"},
     "invoices": {"payment_status": "succeeded"},
+    "lifetime_usage": {"external_historical_usage_amount_cents": 1},
 }
 # every organization has a billing entity of this code, its own
 OF_ITS_OWN = {"billing_entities"}
@@ -61,8 +64,13 @@ INNER = {
     "fixed_charge_code": "seat",
     "privilege_code": "max",
 }
-# the parts of a plan that have a body of their own
-PARTS = {"charges": "charge", "filters": "filter", "fixed_charges": "fixed_charge"}
+# the parts of a plan or a subscription that have a body of their own
+PARTS = {
+    "charges": "charge",
+    "filters": "filter",
+    "fixed_charges": "fixed_charge",
+    "lifetime_usage": "lifetime_usage",
+}
 PARAMETER = re.compile(r"\{(\w+)\}")
 
 
@@ -113,9 +121,16 @@ def settled(gateway: Gateway) -> Tenant:
     endpoint = {"webhook_url": "http://192.0.2.1/", "event_types": ["invoice.voided"]}
     made = org.post("/webhook_endpoints", {"webhook_endpoint": endpoint})["webhook_endpoint"]
     (invoice,) = invoices(org)
+    add_plan(org, "first", pay_in_advance=True)
+    subscribe(org, "first", "s-ended")
+    org.drain()
+    org.delete("/subscriptions/s-ended")
+    org.drain()
+    (note,) = org.get("/credit_notes")["credit_notes"]
     ids = {
         "add_ons": "seat",
         "billable_metrics": "usage",
+        "credit_notes": note["lago_id"],
         "customers": "c1",
         "events": "t1",
         "features": "seats",
@@ -161,7 +176,8 @@ def foreign_body(path: str, method: str) -> dict[str, Any] | None:
     """Return what would change the thing a path names, or the part of it."""
     places = [place for place in path.removeprefix("/api/v1/").split("/") if place[0] != "{"]
     if places[-1] in PARTS and method != "get":
-        return {PARTS[places[-1]]: {"invoice_display_name": "Mine now"}}
+        change = CHANGES.get(places[-1], {"invoice_display_name": "Mine now"})
+        return {PARTS[places[-1]]: change}
     if method not in {"put", "patch"}:
         return None
     return {ROOTS[places[0]]: CHANGES.get(places[0], {"name": "Mine now"})}

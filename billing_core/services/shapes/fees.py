@@ -12,7 +12,11 @@ from billing_core.store.unit import Unit
 from billing_core.wire.dates import last_instant
 from billing_core.wire.fees import FeeItemOut, FeeOut
 
-ITEM_TYPES = {"subscription": "Subscription", "charge": "BillableMetric"}
+ITEM_TYPES = {
+    "subscription": "Subscription",
+    "charge": "BillableMetric",
+    "fixed_charge": "AddOn",
+}
 
 
 def item(  # noqa: PLR0913 - a fee's item has these keys, whatever it is for

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from billing_core.services.shapes import credit_notes as note_shapes
 from billing_core.services.shapes import customers, subscriptions
 from billing_core.services.shapes import fees as fee_shapes
+from billing_core.store import credit_notes
 from billing_core.store.tables import Fee, Invoice, InvoiceSubscription
 from billing_core.store.unit import Unit
 from billing_core.wire.dates import last_instant
@@ -16,21 +18,22 @@ def out(invoice: Invoice, file_url: str | None) -> InvoiceOut:
     return InvoiceOut.of(invoice, **_parts(invoice, file_url))
 
 
-def full(
+async def full(
     unit: Unit,
     invoice: Invoice,
     lines: Sequence[InvoiceSubscription],
     fees: Sequence[Fee],
     file_url: str | None,
 ) -> InvoiceFullOut:
-    """Return the wire model with fees, subscriptions and periods."""
+    """Return the wire model with fees, subscriptions, periods and the credits used on it."""
+    used = await credit_notes.credits_on(unit, invoice.id)
     return InvoiceFullOut.of(
         invoice,
         **_parts(invoice, file_url),
         billing_periods=[_period(line) for line in lines],
-        credits=[],
+        credits=[note_shapes.use(credit, invoice) for credit in used],
         fees=fee_shapes.of_invoice(fees),
-        subscriptions=[subscriptions.out(line.subscription, unit.now) for line in lines],
+        subscriptions=await subscriptions.several(unit, [line.subscription for line in lines]),
         error_details=[],
     )
 
@@ -53,7 +56,8 @@ def _parts(invoice: Invoice, file_url: str | None) -> dict[str, Any]:
 
 
 def _unpaid(invoice: Invoice) -> int:
-    return invoice.total_amount_cents - invoice.total_paid_amount_cents
+    settled = invoice.total_paid_amount_cents + invoice.total_offsetted_credit_note_amount_cents
+    return invoice.total_amount_cents - settled
 
 
 def _period(line: InvoiceSubscription) -> BillingPeriodOut:

@@ -1,9 +1,14 @@
 """What a subscription looks like."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from billing_core.domain.calendar import SubscriptionTimes, Window, windows
+from billing_core.domain.plan_changes import rotation_day
+from billing_core.store import subscriptions
 from billing_core.store.tables import Subscription
+from billing_core.store.unit import Unit
 from billing_core.wire.subscriptions import SubscriptionOut
 
 
@@ -32,19 +37,38 @@ def current_window(subscription: Subscription, now: datetime) -> Window:
     return window
 
 
-def out(subscription: Subscription, now: datetime) -> SubscriptionOut:
-    """Return the wire model; the current period is the charges window of `now`."""
-    window = current_window(subscription, now) if subscription.status == "active" else None
+async def out(unit: Unit, subscription: Subscription) -> SubscriptionOut:
+    """Return the wire model; the current period is the charges window of now."""
+    return (await several(unit, [subscription]))[0]
+
+
+async def several(unit: Unit, rows: Sequence[Subscription]) -> list[SubscriptionOut]:
+    """Return the wire models of some subscriptions, their neighbours read with one query."""
+    by_id, by_former = await subscriptions.neighbours(unit, rows)
+    return [
+        _out(row, unit.now, _found(by_id, row.previous_subscription_id), by_former.get(row.id))
+        for row in rows
+    ]
+
+
+def _found(rows: Mapping[UUID, Subscription], wanted: UUID | None) -> Subscription | None:
+    return None if wanted is None else rows.get(wanted)
+
+
+def _out(
+    row: Subscription, now: datetime, former: Subscription | None, successor: Subscription | None
+) -> SubscriptionOut:
+    window = current_window(row, now) if row.status == "active" else None
     return SubscriptionOut.of(
-        subscription,
-        external_customer_id=subscription.customer.external_id,
-        billing_entity_code=subscription.customer.entity.code,
-        plan_code=subscription.plan.code,
-        plan_amount_cents=subscription.plan.amount_cents,
-        plan_amount_currency=subscription.plan.amount_currency,
-        previous_plan_code=None,
-        next_plan_code=None,
-        downgrade_plan_date=None,
+        row,
+        external_customer_id=row.customer.external_id,
+        billing_entity_code=row.customer.entity.code,
+        plan_code=row.plan.code,
+        plan_amount_cents=row.plan.amount_cents,
+        plan_amount_currency=row.plan.amount_currency,
+        previous_plan_code=former and former.plan.code,
+        next_plan_code=successor and successor.plan.code,
+        downgrade_plan_date=_downgrade_date(row, successor),
         current_billing_period_started_at=window and window.start,
         current_billing_period_ending_at=window and window.last,
         cancellation_reason=None,
@@ -54,3 +78,9 @@ def out(subscription: Subscription, now: datetime) -> SubscriptionOut:
         progressive_billing_disabled=False,
         payment_method={"payment_method_id": None, "payment_method_type": "provider"},
     )
+
+
+def _downgrade_date(row: Subscription, successor: Subscription | None) -> str | None:
+    if successor is None or successor.status != "pending" or row.next_billing_on is None:
+        return None
+    return str(rotation_day(times_of(row), successor.created_at, row.next_billing_on))

@@ -12,6 +12,12 @@ from billing_core.store.tables.catalog import (
     Tax,
     TaxAssignment,
 )
+from billing_core.store.tables.credit_notes import (
+    Credit,
+    CreditNote,
+    CreditNoteAppliedTax,
+    CreditNoteItem,
+)
 from billing_core.store.tables.customers import (
     Customer,
     CustomerMetadata,
@@ -42,6 +48,7 @@ from billing_core.store.tables.promises import (
     WebhookAttempt,
     WebhookEndpoint,
 )
+from billing_core.store.tables.usage import EventCheck, HighWaterMark
 
 __all__ = [
     "AddOn",
@@ -50,16 +57,22 @@ __all__ = [
     "BillingEntity",
     "Charge",
     "ChargeFilter",
+    "Credit",
+    "CreditNote",
+    "CreditNoteAppliedTax",
+    "CreditNoteItem",
     "Customer",
     "CustomerMetadata",
     "Entitlement",
     "EntitlementValue",
+    "EventCheck",
     "Feature",
     "Fee",
     "FeeAppliedTax",
     "FixedCharge",
     "FixedChargeOverride",
     "FixedChargeUnits",
+    "HighWaterMark",
     "Invoice",
     "InvoiceAppliedTax",
     "InvoiceMetadata",

@@ -107,6 +107,13 @@ class Subscription(TenantRow, kw_only=True):
             sqlite_where=text("status = 'active'"),
             postgresql_where=text("status = 'active'"),
         ),
+        Index(
+            "uq_subscriptions_pending_successor",
+            "previous_subscription_id",
+            unique=True,
+            sqlite_where=text("status = 'pending'"),
+            postgresql_where=text("status = 'pending'"),
+        ),
     )
 
     customer_id: Mapped[UUID] = mapped_column(ForeignKey("customers.id"), index=True)
@@ -127,6 +134,7 @@ class Subscription(TenantRow, kw_only=True):
     on_termination_invoice: Mapped[str] = mapped_column(default="generate")
     consolidate_invoice: Mapped[bool] = mapped_column(default=True)
     purchase_order_number: Mapped[str | None] = mapped_column(default=None)
+    historical_usage_amount_cents: Mapped[int] = mapped_column(default=0, server_default="0")
     next_billing_on: Mapped[date | None] = mapped_column(default=None)
     next_billing_at: Mapped[datetime | None] = mapped_column(default=None)
     updated_at: Mapped[datetime]

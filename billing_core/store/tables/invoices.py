@@ -94,6 +94,9 @@ class Invoice(TenantRow, kw_only=True):
     sub_total_including_taxes_amount_cents: Mapped[int] = mapped_column(default=0)
     total_amount_cents: Mapped[int] = mapped_column(default=0)
     total_paid_amount_cents: Mapped[int] = mapped_column(default=0)
+    total_offsetted_credit_note_amount_cents: Mapped[int] = mapped_column(
+        default=0, server_default="0"
+    )
     version_number: Mapped[int] = mapped_column(default=4)
     self_billed: Mapped[bool] = mapped_column(default=False)
     file_id: Mapped[UUID | None] = mapped_column(default=None)
@@ -201,6 +204,9 @@ class Fee(TenantRow, kw_only=True):
     amount_currency: Mapped[str]
     precise_coupons_amount_cents: Mapped[Decimal] = mapped_column(Exact, default=Decimal(0))
     taxes_amount_cents: Mapped[int] = mapped_column(default=0)
+    precise_credit_notes_amount_cents: Mapped[Decimal] = mapped_column(
+        Exact, default=Decimal(0), server_default="0"
+    )
     taxes_precise_amount_cents: Mapped[Decimal] = mapped_column(Exact, default=Decimal(0))
     taxes_rate: Mapped[Decimal] = mapped_column(Exact, default=Decimal(0))
     units: Mapped[Decimal] = mapped_column(Exact)

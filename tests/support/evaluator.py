@@ -1,4 +1,7 @@
-"""Adds up the steps of a price again, from their JSON alone: written against metering.md 3.18."""
+"""Works out what a fee costs from its explanation's JSON alone, knowing nothing of the project.
+
+Written against `docs/rules/metering.md` 3.18, in exact fractions.
+"""
 
 import json
 from collections.abc import Callable
@@ -22,6 +25,13 @@ def worth(steps: Any) -> Fraction:
 def minor(steps: Any, subunit: int) -> int:
     """Return the sum in whole minor units."""
     return half_up(worth(steps) * subunit)
+
+
+def amount_cents(told: Any) -> int:
+    """Return the amount that a `fee_explanation` of the API explains."""
+    assert told["rounding"]["mode"] == "half_up"
+    explanation = as_json(told["explanation"])
+    return minor(explanation["steps"], int(told["rounding"]["subunit"]))
 
 
 def as_json(steps: Any) -> Any:
