@@ -209,9 +209,7 @@ class EventStore(Protocol):
     ) -> tuple[list[StoredEvent], int]:
         """Return a page (timestamp descending, transaction id ascending) and the total count."""
 
-    async def ingested(
-        self, org_id: UUID, after: int, limit: int
-    ) -> list[tuple[int, StoredEvent]]:
+    async def ingested(self, org_id: UUID, after: int, limit: int) -> list[tuple[int, StoredEvent]]:
         """Return the first events behind the one of order `after`, with their own orders."""
 
     async def find_event(self, org_id: UUID, transaction_id: str) -> StoredEvent | None:

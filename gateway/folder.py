@@ -10,7 +10,6 @@ from pathlib import Path
 import uvloop
 
 from billing_core.store.events.folder import FoldingLoop
-from gateway.core import database_url
 from gateway.settings import Settings
 from gateway.tuning import calm_collector
 
@@ -24,7 +23,8 @@ def folder_command(data_dir: Path) -> list[str]:
 
 
 async def _fold(settings: Settings) -> None:
-    loop = FoldingLoop(database_url(settings))
+    assert settings.database_url, "an embedded gateway has a writer instead"
+    loop = FoldingLoop(settings.database_url)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, loop.stop)
     calm_collector()

@@ -157,7 +157,10 @@ async def events_behind(
     unit: Unit, events: EventStore, wanted: Wanted
 ) -> dict[Bucket, list[MeteredEvent]]:
     """Return the events that one wanted charge counts, by bucket: also those carried in."""
-    ((_, plan),) = _planned([wanted], await meters_of(unit, _metrics([wanted])))
+    planned = _planned([wanted], await meters_of(unit, _metrics([wanted])))
+    if not planned:
+        return {}  # the window has collapsed
+    ((_, plan),) = planned
     first = plan.queries.get("carried", plan.queries["used"])
     query = replace(plan.queries["used"], start=first.start)
     return _events_by_bucket(query, await events.events(unit.org_id, query))

@@ -11,10 +11,11 @@ from uuid import UUID
 
 import pytest
 
+from billing_core.clock import wall_now
 from billing_core.domain.errors import Unavailable
 from billing_core.ports import DueEvent
 from billing_core.services import billable_metrics, fees, organizations, plans, subscriptions
-from billing_core.store import catalog
+from billing_core.store import catalog, outbox
 from billing_core.store.events.sqlite_store import SqliteEventStore
 from billing_core.wire.billable_metrics import BillableMetricIn
 from billing_core.wire.codec import encode
@@ -25,8 +26,8 @@ from billing_core.wire.subscriptions import SubscriptionIn
 from gateway.auth import Principal
 from gateway.core import Core
 from gateway.jobs.advance import charge_due
-from gateway.jobs.clock import run_job, set_clock
-from gateway.jobs.perform import drain
+from gateway.jobs.clock import Clock, lift_clock, run_job, set_clock
+from gateway.jobs.perform import NOT_WAITED_FOR, drain, perform
 from gateway.serve import prepare
 from gateway.settings import Settings
 from tests.support.billing import usage_event
@@ -152,6 +153,19 @@ async def test_the_sweep_finds_what_nobody_asked_for(shop: Shop) -> None:
     await shop.send("a", "good")
     assert len(await shop.due()) == 1
     await run_job(shop.core.parts, shop.org_id, "charge_in_advance")
+    assert await shop.charged() == ["a"]
+
+
+async def test_the_clock_sweeps_in_real_time(shop: Shop) -> None:
+    parts, org_id = shop.core.parts, shop.org_id
+    await shop.send("a", "good")
+    await lift_clock(parts, org_id)
+    await Clock(parts.units).tick(wall_now())
+    for _ in range(2):  # the job, then what it promises
+        async with parts.units.read(org_id) as unit:
+            ids = await outbox.open_ids(unit, NOT_WAITED_FOR, 100)
+        for outbox_id in ids:
+            await perform(parts, org_id, outbox_id)
     assert await shop.charged() == ["a"]
 
 
