@@ -144,7 +144,7 @@ def _price(unit: Unit, sale: Sale, bucket: Bucket, step: Step) -> Price:
     """Price the usage with the event less the usage without it.
 
     Without any usage, too, the first flat amount is taken off: estimates understate the first event
-    of a period (`docs/rules/metering.md` 8.25).
+    of a period (`docs/rules/metering.md` 1.9 and 8.25).
     """
     if sale.charge.prorated:
         return advance_pricing.price_of(sale, bucket, step, unit.now)
