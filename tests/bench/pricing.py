@@ -22,11 +22,16 @@ def run(report: Report) -> None:
     ]
     terms = MODELS["graduated"].parse({"graduated_ranges": tiers})
     usages = [Usage(Decimal(20_000 + number), number) for number in range(FEES)]
-    taken = []
+    units, rate, bare, taken = Decimal("20000.5"), Decimal("0.0125"), [], []
     for _ in range(ROUNDS):
+        begin = perf_counter_ns()
+        for _usage in usages:
+            units * rate
+        bare.append((perf_counter_ns() - begin) / 1000 / FEES)
         begin = perf_counter_ns()
         for usage in usages:
             minor_from_major(charge_price(terms, usage).amount, "EUR")
         taken.append((perf_counter_ns() - begin) / 1000 / FEES)
+    report.figure("a bare product of decimals (0.12 where the goal was set)", bare, "us")
     middle = report.figure("a fee with five tiers", taken, "us")
     report.goal("P1", "pricing a fee with five tiers, us", middle, f"<= {GOAL_US}", GOAL_US)

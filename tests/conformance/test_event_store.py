@@ -1,7 +1,8 @@
 """What every event store must do, run against each of them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Hashable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -10,9 +11,9 @@ import pytest
 
 from billing_core.domain.errors import Busy, Unavailable
 from billing_core.ids import new_id
-from billing_core.ports import NO_USAGE, EventFilter, MeteredUsage, UsageQuery
+from billing_core.ports import NO_USAGE, EventFilter, Meter, MeteredUsage, UsageQuery
 from billing_core.store.events.ingest import Ingest
-from tests.support.events import T0, EventRig, meter, postgres_rig, sqlite_rig
+from tests.support.events import CODE, FOREVER, T0, EventRig, meter, postgres_rig, sqlite_rig
 from tests.support.postgres import fresh_database
 
 HOUR = timedelta(hours=1)
@@ -337,3 +338,55 @@ async def test_stopping_flushes_what_is_queued(rig: EventRig) -> None:
     assert await asyncio.gather(*sent) == [[True]] * 100
     with pytest.raises(Unavailable):
         await rig.send(rig.event("late"))
+
+
+async def test_a_wider_meter_is_built_beside_the_old_one(rig: EventRig) -> None:
+    regions, models = ("eu", "us", "é" * 400), ("a", "b")
+    sent = [
+        rig.event(
+            f"{n}",
+            T0 + n * HOUR,
+            f'{{"v":{n},"region":"{regions[n % 3]}","model":"{models[n % 2]}"}}',
+        )
+        for n in range(120)
+    ]
+    await rig.send(*sent)
+    narrow = replace(meter("sum_agg"), dimensions=("region",))
+    wide = replace(narrow, dimensions=("model", "region"))
+    await rig.store.register_meter(rig.org_id, narrow)
+
+    async def by_group(asked: Meter) -> dict[Hashable, int]:
+        query = UsageQuery("sub", asked, *FOREVER, lambda group: group)
+        (found,) = await rig.store.usage(rig.org_id, [query])
+        return {group: int(usage.units) for group, usage in found.items()}
+
+    expected = {(region,): sum(range(at, 120, 3)) for at, region in enumerate(regions)}
+    assert await by_group(narrow) == expected
+    apart = await by_group(wide)
+    assert len(apart) == 6
+    assert apart["b", "us"] == sum(n for n in range(120) if n % 3 == 1 and n % 2 == 1)
+    await rig.store.register_meter(rig.org_id, wide)
+    assert (await rig.store.backlog()).builds == ()
+    assert await by_group(narrow) == expected
+    assert await by_group(wide) == apart
+    await rig.check()
+
+
+async def test_watched_events_are_due_until_they_are_settled(rig: EventRig) -> None:
+    async def due() -> list[str]:
+        found = [one for one in await rig.store.due(10_000) if one.org_id == rig.org_id]
+        return [one.event.transaction_id for one in found]
+
+    await rig.send(rig.event("before"))
+    await rig.store.watch(rig.org_id, [CODE, "other"])
+    await rig.send(rig.event("first"))
+    await rig.send(rig.event("first"), rig.event("second", code="unwatched"))
+    await rig.send(rig.event("third", code="other"), rig.event("nobody", subscription=None))
+    assert await due() == ["first", "third"]
+    (order, *_) = [one.order for one in await rig.store.due(10_000) if one.org_id == rig.org_id]
+    await rig.store.settle_due([order])
+    await rig.store.settle_due([order])
+    assert await due() == ["third"]
+    await rig.store.watch(rig.org_id, [])
+    await rig.send(rig.event("after"))
+    assert await due() == ["third"]
