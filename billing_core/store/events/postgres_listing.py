@@ -50,6 +50,11 @@ async def find(connection: Any, org_id: bytes, transaction_id: str) -> StoredEve
     return None if row is None else stored_event(tuple(row))
 
 
+async def is_anything_watched(connection: Any) -> bool:
+    """Tell whether folding may find events that are due."""
+    return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM event_watched_codes)"))
+
+
 async def due(connection: Any, limit: int) -> list[DueEvent]:
     """Return the oldest events of watched codes that nobody has dealt with."""
     rows = await connection.fetch(DUE, limit)

@@ -149,8 +149,9 @@ class PostgresEventStore:
 
     async def due(self, limit: int) -> list[DueEvent]:
         """Return the oldest due events; see `EventStore.due`."""
-        await self.settle()
         async with self._connection() as connection:
+            if await postgres_listing.is_anything_watched(connection):
+                await self._folder.settle(connection)
             return await postgres_listing.due(connection, limit)
 
     async def settle_due(self, orders: Iterable[int]) -> None:

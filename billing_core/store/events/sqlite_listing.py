@@ -95,6 +95,12 @@ def find(reads: SqliteReads, org_id: bytes, transaction_id: str) -> StoredEvent 
     return None if newest is None else stored_event(newest[:-1])
 
 
+def is_anything_watched(reads: SqliteReads) -> bool:
+    """Tell whether folding may find events that are due."""
+    (found,) = reads.query("SELECT EXISTS (SELECT 1 FROM watched_codes)").fetchone()
+    return bool(found)
+
+
 def due(reads: SqliteReads, limit: int) -> list[DueEvent]:
     """Return the oldest events of watched codes that nobody has dealt with."""
     rows = reads.query(DUE, (limit,))

@@ -124,7 +124,8 @@ class SqliteEventStore:
 
     async def due(self, limit: int) -> list[DueEvent]:
         """Return the oldest due events; see `EventStore.due`."""
-        await self.settle()
+        if await self._read(sqlite_listing.is_anything_watched):
+            await self.settle()
         return await self._read(lambda reads: sqlite_listing.due(reads, limit))
 
     async def settle_due(self, orders: Iterable[int]) -> None:
