@@ -23,7 +23,8 @@ def folder_command(data_dir: Path) -> list[str]:
 
 
 async def _fold(settings: Settings) -> None:
-    assert settings.database_url, "an embedded gateway has a writer instead"
+    if settings.database_url is None:
+        sys.exit("an embedded gateway has a writer instead")
     loop = FoldingLoop(settings.database_url)
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, loop.stop)
