@@ -142,6 +142,14 @@ class DueEvent:
 
 
 @dataclass(frozen=True, slots=True)
+class Activity:
+    """Whom the events up to an order came for: organizations and external subscription ids."""
+
+    upto: int
+    names: frozenset[tuple[UUID, str]] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class MeterBuild:
     """A meter that is being built from earlier events: `done` of `total` steps. Not an amount."""
 
@@ -174,7 +182,7 @@ class EventStore(Protocol):
     """Reads of the durable, deduplicated event log with its exact rollups.
 
     Writing goes through `billing_core.store.events` group commit; it is not part of this port.
-    Every call is scoped to one organization.
+    Every call is scoped to one organization, unless it says that it serves all of them.
     """
 
     async def usage(
@@ -211,6 +219,16 @@ class EventStore(Protocol):
 
     async def ingested(self, org_id: UUID, after: int, limit: int) -> list[tuple[int, StoredEvent]]:
         """Return the first events behind the one of order `after`, with their own orders."""
+
+    async def activity(self, after: int | None, limit: int) -> Activity:
+        """Tell whom the first `limit` events behind an order came for, of all organizations.
+
+        No event with an order up to the answered one comes later. After None: nobody, and the order
+        of the newest event.
+        """
+
+    async def newest_order(self) -> int:
+        """Return the greatest order of ingestion there is, of anybody's event; 0 for none."""
 
     async def find_event(self, org_id: UUID, transaction_id: str) -> StoredEvent | None:
         """Return the newest event with that transaction id, whatever its subscription."""

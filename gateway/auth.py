@@ -1,7 +1,7 @@
 """Who is asking: API keys, their organization and what they may do."""
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -50,8 +50,10 @@ class Principal:
 class Principals:
     """Knows the keys of this process; a revoked key is forgotten within a second."""
 
-    def __init__(self, units: Units) -> None:
+    def __init__(self, units: Units, on_use: Callable[[UUID], None] | None = None) -> None:
+        """`on_use` is told which key was looked up, at most once a second."""
         self._units = units
+        self._on_use = on_use
         self._known: dict[str, tuple[float, Principal]] = {}
 
     def cached(self, key: str) -> Principal | None:
@@ -78,6 +80,8 @@ class Principals:
             self._known.pop(key, None)
             raise Unauthorized
         principal = _principal(*found)
+        if self._on_use is not None:
+            self._on_use(principal.key_id)
         if not principal.sandbox:
             self._remember(key, principal)
         return principal

@@ -23,6 +23,7 @@ from connectors.webhooks.sender import WebhookSender
 from gateway.auth import Principals
 from gateway.intake import FeeRequests, KnownRules
 from gateway.jobs.parts import Parts
+from gateway.key_usage import KeyUsage
 from gateway.resolver import CustomerIdResolver
 from gateway.settings import Settings
 
@@ -74,7 +75,8 @@ class Core:
         self._base_url = settings.public_url or base_url
         KEYRING.use(settings.encryption_keys)
         self.units = Units(engines_for(database_url(settings)))
-        self.principals = Principals(self.units)
+        self.key_usage = KeyUsage(self.units)
+        self.principals = Principals(self.units, self.key_usage.note)
         self._closing = AsyncExitStack()
         self.ingest: Ingest
         self.events: EventStore
@@ -86,6 +88,7 @@ class Core:
         """Connect everything; close what was opened if a later part fails."""
         async with AsyncExitStack() as opening:
             opening.push_async_callback(self.units.engines.dispose)
+            opening.push_async_callback(self.key_usage.close)
             store, writer = open_log(database_url(self.settings), events_database(self.settings))
             await store.start()
             opening.push_async_callback(store.stop)
@@ -95,7 +98,8 @@ class Core:
             opening.push_async_callback(self.ingest.stop)
             rules, requests = KnownRules(self.units, self.events), FeeRequests(self.units)
             opening.push_async_callback(requests.close)
-            self.units.on_change = rules.forget
+            opening.push_async_callback(rules.close)
+            self.units.on_change = rules.changed
             self.intake = EventIntake(
                 self.ingest,
                 max_batch_events=self.settings.events_batch_max_length,

@@ -26,7 +26,7 @@ Filters = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Takes:
-    """A request body: `{root: model}`."""
+    """A request body: `{root: model}`; with an empty root the model itself."""
 
     root: str
     model: type[In]
@@ -134,6 +134,14 @@ def filters(request: Asked) -> Filters:
         else:
             found[name] = value
     return found
+
+
+ROW_STATUS = ("subscription_status", "status")
+
+
+def row_status(found: Filters) -> str:
+    """Return the status of the row that an external id means in a nested path (conventions 4)."""
+    return str(next((found[name] for name in ROW_STATUS if found.get(name)), "active"))
 
 
 def row_id(text: str, resource: str) -> UUID:

@@ -3,26 +3,31 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from uuid import UUID
 
 from billing_core.clock import monotonic
 from billing_core.ports import EventStore
 from billing_core.services import advance_fees, intake_rules
 from billing_core.services.intake_rules import IntakeRules
+from billing_core.services.plans import WATCH_TOPIC
 from billing_core.store.unit import Units
 
-TTL_SECONDS = 1.0
+FRESH_SECONDS = 1.0
+TTL_SECONDS = 2.0
 MOST_CACHED = 10_000
 TOGETHER_SECONDS = 0.1
 log = logging.getLogger(__name__)
 
 
 class KnownRules:
-    """The intake rules of organizations, remembered for a second.
+    """The intake rules of organizations, remembered for a moment.
 
-    A change made through this process is seen by the next event, one made elsewhere within that
-    second. Codes that are known to be paid in advance are watched before an event of theirs is
-    stored: a fee is not missed because the event came sooner than the job that watches.
+    A change made through this process is seen by the next event, one made elsewhere within two
+    seconds. Where events keep coming, rules are read again before they are too old, so that events
+    do not wait for the database of everything else. Codes that come to be paid in advance are
+    watched before the caller is told that they are: whoever then sends an event, through whichever
+    process, is charged for it.
     """
 
     def __init__(self, units: Units, events: EventStore) -> None:
@@ -33,23 +38,40 @@ class KnownRules:
         self._watched: dict[UUID, frozenset[str]] = {}
 
     def cached(self, org_id: UUID) -> IntakeRules | None:
-        """Return an organization's rules if they were read within the last second."""
+        """Return an organization's rules if they were read a moment ago."""
         found = self._known.get(org_id)
-        if found is None or monotonic() - found[0] > TTL_SECONDS:
+        if found is None:
             return None
+        age_seconds = monotonic() - found[0]
+        if age_seconds > TTL_SECONDS:
+            return None
+        if age_seconds > FRESH_SECONDS and org_id not in self._loading:
+            self._start(org_id).add_done_callback(_note_failure)
         return found[1]
 
     async def load(self, org_id: UUID) -> IntakeRules:
         """Read an organization's rules, once for all who ask meanwhile."""
-        task = self._loading.get(org_id)
-        if task is None:
-            task = self._loading[org_id] = asyncio.create_task(self._load(org_id))
-        return await asyncio.shield(task)
+        return await asyncio.shield(self._loading.get(org_id) or self._start(org_id))
 
-    def forget(self, org_id: UUID) -> None:
-        """Have the rules read again by the next who asks."""
+    async def changed(self, org_id: UUID, topics: AbstractSet[str]) -> None:
+        """Have the rules read again: by the next who asks, at once where it may be urgent."""
         self._known.pop(org_id, None)
         self._loading.pop(org_id, None)
+        if WATCH_TOPIC not in topics:
+            return
+        try:
+            await self.load(org_id)
+        except Exception:
+            # what was changed is committed, and a job that was promised with it watches, too
+            log.exception("what organization %s pays in advance is watched later", org_id)
+
+    async def close(self) -> None:
+        """Wait for what is being read."""
+        await asyncio.gather(*self._loading.values(), return_exceptions=True)
+
+    def _start(self, org_id: UUID) -> asyncio.Task[IntakeRules]:
+        task = self._loading[org_id] = asyncio.create_task(self._load(org_id))
+        return task
 
     async def _load(self, org_id: UUID) -> IntakeRules:
         task = asyncio.current_task()
@@ -72,6 +94,12 @@ class KnownRules:
             self._watched.clear()
         self._known[org_id] = (monotonic(), rules)
         self._watched[org_id] = rules.watched
+
+
+def _note_failure(task: asyncio.Task[IntakeRules]) -> None:
+    """Log what nobody waits for: the next who has to wait meets it again."""
+    if not task.cancelled() and task.exception() is not None:
+        log.error("the rules of an organization could not be read", exc_info=task.exception())
 
 
 class FeeRequests:

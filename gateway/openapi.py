@@ -29,6 +29,7 @@ TAGS = {
     "add_ons": "What is sold by the piece.",
     "admin": "Organizations and their API keys; opened by the admin key.",
     "billable_metrics": "What is counted.",
+    "billing_entities": "Who issues invoices, and the terms customers inherit.",
     "credit_notes": "What is taken back of invoices, and what is left of it.",
     "customers": "Who is billed, and their current usage.",
     "entitlements": "What plans and subscriptions have of the features.",
@@ -36,7 +37,7 @@ TAGS = {
     "features": "What the product can be entitled to, and the privileges within.",
     "fees": "Priced lines.",
     "invoices": "What is owed, with documents.",
-    "organizations": "The key's own organization and its billing entities.",
+    "organizations": "The key's own organization.",
     "plans": "Prices.",
     "pricing_units": "What charges may be priced in instead of money.",
     "service": "Health and files.",
@@ -211,12 +212,11 @@ def _body(one: _Described, names: Mapping[type, str]) -> Schema | None:
         schema, required = answers.BODIES[one.name]
         shown = examples.BODIES.get(one.name, {})
     elif takes is not None:
-        name = names[takes.model]
-        schema, required = record(**{takes.root: {**ref(name), "minProperties": 1}}), True
-        shown = {
-            key: {takes.root: value}
-            for key, value in examples.EXAMPLES.get(takes.model.__name__, {}).items()
-        }
+        root, schema, required = takes.root, ref(names[takes.model]), True
+        shown = examples.EXAMPLES.get(takes.model.__name__, {})
+        if root:
+            schema = record(**{root: {**schema, "minProperties": 1}})
+            shown = {key: {root: value} for key, value in shown.items()}
     else:
         return None
     content: Schema = {"schema": schema}

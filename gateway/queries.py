@@ -51,6 +51,12 @@ CREDIT_NOTE_FILTERS = (
     "issuing_date_to",
     "billing_entity_codes[]",
 )
+APPLIED_COUPON_CHOICES = {"status": ("active", "terminated")}
+WALLET_TRANSACTION_CHOICES = {
+    "status": ("pending", "settled", "failed"),
+    "transaction_status": ("purchased", "granted", "voided", "invoiced"),
+    "transaction_type": ("inbound", "outbound"),
+}
 MOST_DIGITS = 15
 
 
@@ -62,6 +68,11 @@ def invoice_filters(found: Filters) -> Filters:
 def credit_note_filters(found: Filters) -> Filters:
     """Check and parse credit note filters, in the same way."""
     return _checked(found, CREDIT_NOTE_CHOICES)
+
+
+def known_choices(found: Filters, choices: Mapping[str, Sequence[str]]) -> Filters:
+    """Return the filters that mean something; others are ignored."""
+    return {name: found[name] for name, known in choices.items() if found.get(name) in known}
 
 
 def _checked(found: Filters, known: Mapping[str, Sequence[str]]) -> Filters:

@@ -13,6 +13,9 @@ DAY = timedelta(days=1)
 MICROSECOND = timedelta(microseconds=1)
 MONTHS_PER_YEAR = 12
 A_MONDAY = date(2018, 1, 1)
+# No two zones are further apart than the days of Kiritimati and Baker Island.
+MOST_ZONES_DIFFER = timedelta(hours=26)
+ANCHOR_MOVES_AT_MOST = timedelta(days=2)
 MONTHS: dict[Interval, int] = {"monthly": 1, "quarterly": 3, "semiannual": 6, "yearly": 12}
 SPLIT_INTERVALS = frozenset({"semiannual", "yearly"})
 # Bill the period that runs at the billing instant; the other kinds look back at the previous one.
@@ -150,7 +153,8 @@ class SubscriptionTimes:
     """What decides when a subscription is billed, and for which days.
 
     Instants are UTC; `tz` is the customer's applicable zone. The two monthly flags count only for
-    semiannual and yearly plans (`docs/rules/subscriptions.md` 3.4).
+    semiannual and yearly plans (`docs/rules/subscriptions.md` 3.4). Where the zone has changed, the
+    last two say until when usage and fixed charges were billed by the days of the former one.
     """
 
     interval: Interval
@@ -162,6 +166,8 @@ class SubscriptionTimes:
     tz: str
     bill_charges_monthly: bool = False
     bill_fixed_charges_monthly: bool = False
+    charges_billed_until: datetime | None = None
+    fixed_charges_billed_until: datetime | None = None
 
     def grid(self) -> Grid:
         """Return the grid of the plan's interval, anchored on the local day of subscription_at."""
@@ -170,6 +176,11 @@ class SubscriptionTimes:
     def monthly_grid(self) -> Grid:
         """Return the monthly grid on the same anchor, which split plans use for usage."""
         return self._grid("monthly")
+
+    def billing_grid(self) -> Grid:
+        """Return the grid on whose first days the row is billed: the finer one of a split plan."""
+        split = self.charges_monthly or self.fixed_charges_monthly
+        return self.monthly_grid() if split else self.grid()
 
     def _grid(self, interval: Interval) -> Grid:
         return Grid(interval, self.anniversary, local_date(self.subscription_at, self.tz))
@@ -184,6 +195,25 @@ class SubscriptionTimes:
         """Whether fixed charges are billed monthly on a longer plan."""
         return self.interval in SPLIT_INTERVALS and self.bill_fixed_charges_monthly
 
+    def day_of(self, at: datetime) -> date:
+        """Return the local day that chooses the periods of an instant.
+
+        Within hours of the moment until which a former zone was billed, that moment decides between
+        the periods, not the midnight of the present zone.
+        """
+        day = local_date(at, self.tz)
+        until = max(
+            (one for one in (self.charges_billed_until, self.fixed_charges_billed_until) if one),
+            default=None,
+        )
+        if until is None or abs(at - until) >= MOST_ZONES_DIFFER:
+            return day
+        grid = self.billing_grid()
+        for first in (grid.start(grid.index(day)), grid.next_start(day)):
+            if abs(start_of_day(first, self.tz) - until) < MOST_ZONES_DIFFER:
+                return max(day, first) if at >= until else min(day, first - DAY)
+        return day
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -196,6 +226,11 @@ class Window:
     def last(self) -> datetime:
         """The inclusive end, as the wire shows it."""
         return self.end - MICROSECOND
+
+    @property
+    def middle(self) -> datetime:
+        """An instant of the period that the window is of, however its edges were moved."""
+        return self.start + (self.end - self.start) / 2
 
     @property
     def is_empty(self) -> bool:
@@ -223,7 +258,7 @@ def windows(times: SubscriptionTimes, at: datetime, kind: Kind) -> Windows:
     period leave a family out: an end bills both up to that end, and current usage knows both (its
     14.8 and 14.31 would lose money and boundaries).
     """
-    day = local_date(_reference(times, at, kind), times.tz)
+    day = times.day_of(_reference(times, at, kind))
     plan, monthly = times.grid(), times.monthly_grid()
     back = 0 if kind in _RUNNING else -1
     charges_grid = monthly if times.charges_monthly else plan
@@ -231,8 +266,8 @@ def windows(times: SubscriptionTimes, at: datetime, kind: Kind) -> Windows:
     whole = kind in _RUNNING or _is_first_month(times, plan, monthly, day)
     has_charges = times.charges_monthly or not times.fixed_charges_monthly or whole
     has_fixed = times.fixed_charges_monthly or not times.charges_monthly or whole
-    charges = _clamped(times, charges_grid.period(day, back), kind)
-    fixed = _clamped(times, fixed_grid.period(day, back), kind)
+    charges = _clamped(times, charges_grid.period(day, back), kind, times.charges_billed_until)
+    fixed = _clamped(times, fixed_grid.period(day, back), kind, times.fixed_charges_billed_until)
     fee_back = 0 if times.pay_in_advance else back
     return Windows(
         fee=_from_start_of_day(times, _clamped(times, plan.period(day, fee_back), kind)),
@@ -259,13 +294,30 @@ def _is_first_month(times: SubscriptionTimes, plan: Grid, monthly: Grid, day: da
     return (first_day.month - plan.base.month) % MONTHS[plan.interval] == 0
 
 
-def _clamped(times: SubscriptionTimes, days: tuple[date, date], kind: Kind) -> Window:
+def _clamped(
+    times: SubscriptionTimes,
+    days: tuple[date, date],
+    kind: Kind,
+    billed_until: datetime | None = None,
+) -> Window:
     """Cut whole days to the life of the row; wholly outside it, collapse on its start."""
-    start = max(start_of_day(days[0], times.tz), times.started_at)
-    end = end_of_day(days[1], times.tz)
+    start = max(_edge(days[0], times.tz, billed_until), times.started_at)
+    end = _edge(days[1] + DAY, times.tz, billed_until)
     if kind in _ENDING and times.terminated_at is not None:
         end = min(end, times.terminated_at + MICROSECOND)
     return Window(start, max(end, times.started_at + MICROSECOND))
+
+
+def _edge(day: date, tz: str, billed_until: datetime | None) -> datetime:
+    """Return where the windows on both sides of the start of a day meet.
+
+    That is where the former zone had it, if the customer moved after it was billed: no hour is
+    billed twice or left out (`docs/rules/subscriptions.md` 3.3).
+    """
+    start = start_of_day(day, tz)
+    if billed_until is not None and abs(start - billed_until) < MOST_ZONES_DIFFER:
+        return billed_until
+    return start
 
 
 def _from_start_of_day(times: SubscriptionTimes, window: Window) -> Window:
@@ -281,5 +333,12 @@ def next_billing_day(times: SubscriptionTimes, after: date) -> date:
     That is a boundary of the plan's interval or, on split plans, of the monthly grid
     (`docs/rules/subscriptions.md` 3.5).
     """
-    split = times.charges_monthly or times.fixed_charges_monthly
-    return (times.monthly_grid() if split else times.grid()).next_start(after)
+    return times.billing_grid().next_start(after)
+
+
+def moved_billing_day(times: SubscriptionTimes, planned: date) -> date:
+    """Return the billing day that takes the place of one planned by the days of another zone.
+
+    There the anchor may be the day before or after, or even the second one.
+    """
+    return next_billing_day(times, planned - ANCHOR_MOVES_AT_MOST - DAY)

@@ -5,11 +5,11 @@ All amounts are minor units of one currency; `precise_*` ones keep five decimals
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
-from billing_core.domain.calendar import SubscriptionTimes, local_date
+from billing_core.domain.calendar import DAY, SubscriptionTimes, local_date
 from billing_core.domain.invoice import PERCENT, RATE_PLACES, ZERO, TaxRate
 from billing_core.domain.money import exact_context, quantize, round_half_up
 
@@ -32,19 +32,30 @@ class PaidDays:
 
 
 def paid_days(
-    times: SubscriptionTimes, fee_from: datetime, ended_at: datetime, *, upgraded: bool
+    times: SubscriptionTimes,
+    fee_from: datetime,
+    ended_at: datetime,
+    *,
+    upgraded: bool,
+    trial_end: datetime | None = None,
 ) -> PaidDays:
     """Divide the period in which a subscription ended (`docs/rules/subscriptions.md` 2.7).
 
-    The local day of the end is used, except after an upgrade: the new plan pays for that day.
+    All days are the customer's. That of the end is used, except after an upgrade: the new plan pays
+    for it. Nothing is used of what was paid if the trial ended on that day, or would have later.
     """
     last_used = local_date(ended_at, times.tz)
     _, last_paid = times.grid().period(last_used)
     length = times.grid().length(last_used)
     if upgraded:
-        last_used -= timedelta(days=1)
-    used = (last_used - local_date(fee_from, times.tz)).days + 1
-    return PaidDays(used=max(used, 0), unused=(last_paid - last_used).days, period=length)
+        last_used -= DAY
+    first_paid = local_date(fee_from, times.tz)
+    if trial_end is not None:
+        first_paid = max(first_paid, min(local_date(trial_end, times.tz), last_paid + DAY))
+        if local_date(trial_end, times.tz) >= last_used:
+            last_used = first_paid - DAY
+    used = max((last_used - first_paid).days + 1, 0)
+    return PaidDays(used=used, unused=(last_paid - last_used).days, period=length)
 
 
 def unused_amount(

@@ -25,6 +25,14 @@ class BadRequest(Refusal):
         self.error = f"BadRequest: {reason}"
 
 
+class BadShape(Refusal):
+    """A field that must be an array or an object is neither; `reason` is all there is to say."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.error = reason
+
+
 class Unauthorized(Refusal):
     """No valid key."""
 

@@ -60,9 +60,9 @@ def running_period(times: SubscriptionTimes, at: datetime) -> Window:
 
 
 def period_days(times: SubscriptionTimes, window: Window) -> int:
-    """Return the days of the whole period in which a window begins."""
+    """Return the days of the whole period that a window is of."""
     grid = times.monthly_grid() if times.fixed_charges_monthly else times.grid()
-    return grid.length(local_date(window.start, times.tz))
+    return grid.length(local_date(window.middle, times.tz))
 
 
 def counting(changes: Sequence[Change], window: Window) -> list[Change]:
@@ -98,7 +98,11 @@ def held(
         for place, change in enumerate(found)
         if all(later.effective_at >= change.effective_at for later in found[place + 1 :])
     ]
-    days = [local_date(max(one.effective_at, window.start), times.tz) for one in kept]
+    grid = times.monthly_grid() if times.fixed_charges_monthly else times.grid()
+    first_day, _ = grid.period(local_date(window.middle, times.tz))
+    days = [
+        max(local_date(max(one.effective_at, window.start), times.tz), first_day) for one in kept
+    ]
     days.append(local_date(window.last, times.tz) + DAY * (1 - minus_days))
     whole = period_days(times, window)
     return [

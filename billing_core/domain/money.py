@@ -1,6 +1,6 @@
 """Money: whole minor units of one currency. The only place where rounding happens."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from decimal import (
@@ -15,7 +15,7 @@ from decimal import (
     localcontext,
     setcontext,
 )
-from functools import cache, wraps
+from functools import cache, lru_cache, wraps
 from typing import ParamSpec, Self, TypeVar
 
 P = ParamSpec("P")
@@ -107,9 +107,11 @@ def quantize(value: Decimal, places: int) -> Decimal:
     return value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP, context=EXACT)
 
 
+@lru_cache(maxsize=65_536)
 def plain(value: Decimal) -> str:
     """Write a decimal for the wire: never an exponent, at least one decimal ("12.0", "0.5").
 
+    Equal numbers are written alike, and prices come again and again, so texts are kept.
     Source: `docs/rules/api-conventions.md` 9.
     """
     whole, _, decimals = format(value, "f").partition(".")
@@ -145,16 +147,23 @@ class Money:
 
     def split(self, weights: list[int]) -> list["Money"]:
         """Share out by weight, losing no cent: largest remainder first, then order."""
-        total = sum(weights)
-        assert total > 0, weights
-        assert min(weights) >= 0, weights
-        shares = [divmod(self.minor * weight, total) for weight in weights]
-        left = self.minor - sum(quotient for quotient, _ in shares)
-        by_remainder = sorted(range(len(weights)), key=lambda i: (-shares[i][1], i))
-        lucky = set(by_remainder[:left])
-        return [
-            Money(quotient + (i in lucky), self.currency) for i, (quotient, _) in enumerate(shares)
-        ]
+        assert sum(weights) > 0, weights
+        return [Money(share, self.currency) for share in split_minor(self.minor, weights)]
+
+
+def split_minor(minor: int, weights: Sequence[int]) -> list[int]:
+    """Share out minor units by weight, losing none: largest remainder first, then order.
+
+    Weights that are all 0 share out nothing.
+    """
+    total = sum(weights)
+    assert total > 0 or not minor, weights
+    assert min(weights, default=0) >= 0, weights
+    shares = [divmod(minor * weight, total or 1) for weight in weights]
+    left = minor - sum(quotient for quotient, _ in shares)
+    by_remainder = sorted(range(len(weights)), key=lambda i: (-shares[i][1], i))
+    lucky = set(by_remainder[:left])
+    return [quotient + (i in lucky) for i, (quotient, _) in enumerate(shares)]
 
 
 def minor_from_major(major: Decimal, currency: str) -> int:

@@ -69,14 +69,16 @@ def span_of(times: SubscriptionTimes, window: Window, minus_days: int = 0) -> Sp
     the units were there before or came within the window.
     """
     grid = times.monthly_grid() if times.charges_monthly else times.grid()
-    first = local_date(window.start, times.tz)
+    inside = local_date(window.middle, times.tz)
+    first_day, last_day = grid.period(inside)
+    whole = grid.length(inside)
     return Span(
         start=window.start,
         tz=times.tz,
-        first=first,
-        last=local_date(window.last, times.tz) - minus_days * DAY,
-        days=billed_days(times, window.start, window.last, minus_days),
-        period_days=grid.length(first),
+        first=max(local_date(window.start, times.tz), first_day),
+        last=min(local_date(window.last, times.tz), last_day) - minus_days * DAY,
+        days=min(billed_days(times, window.start, window.last, minus_days), whole),
+        period_days=whole,
     )
 
 

@@ -43,7 +43,8 @@ async def charge_events(unit: Unit, events: EventStore, due: Sequence[DueEvent])
     sales = _Sales(await _meters(unit, found))
     for one, subscription in found:
         for charge in in_advance(subscription, one.event.code):
-            if (one.event.id, charge.id) not in charged:
+            # it may have been charged before the subscription had a copy of the charge
+            if charged.isdisjoint((one.event.id, key) for key in (charge.id, charge.parent_id)):
                 sale = sales.of(subscription, charge, one.event.timestamp)
                 await _charge(unit, events, sale, one)
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 from functools import cached_property
 from hashlib import blake2b
 from typing import Any
+from uuid import UUID
 
 from billing_core.domain.advance import HighWater, Rise, advance_price, prorated_rise
 from billing_core.domain.calendar import MICROSECOND, Window, days_between
@@ -67,6 +68,11 @@ class Sale:
         """The charge over its period, as fees show it."""
         wanted = Wanted(self.subscription, self.window, [self.charge])
         return Metering(wanted, self.window, self.tariff, {})
+
+    @property
+    def place_id(self) -> UUID:
+        """The charge that marks are kept under: an override's copy goes on where the plan's was."""
+        return self.charge.parent_id or self.charge.id
 
     @property
     def aggregation(self) -> str:
@@ -278,7 +284,7 @@ async def _values(
 
 async def _mark(unit: Unit, sale: Sale, bucket: Bucket) -> HighWaterMark | None:
     return await advance_fees.mark(
-        unit, sale.subscription.id, sale.charge.id, sale.window.start, _name(sale, bucket)
+        unit, sale.subscription.id, sale.place_id, sale.window.start, _name(sale, bucket)
     )
 
 
@@ -289,7 +295,7 @@ def _move(unit: Unit, sale: Sale, bucket: Bucket, mark: HighWaterMark | None, st
             created_at=unit.now,
             updated_at=unit.now,
             subscription_id=sale.subscription.id,
-            charge_id=sale.charge.id,
+            charge_id=sale.place_id,
             from_datetime=sale.window.start,
             bucket=_name(sale, bucket),
             base_units=step.standing.base,
@@ -306,4 +312,7 @@ def _name(sale: Sale, bucket: Bucket) -> str:
     """Return a short name of a bucket: group values may be long."""
     row = sale.tariff.filter_of(bucket)
     group = sale.tariff.grouped_by(bucket)
-    return blake2b(encode([row and row.id, group]), digest_size=DIGEST_BYTES).hexdigest()
+    # a copy of a filter goes on where that was
+    return blake2b(
+        encode([row and (row.parent_id or row.id), group]), digest_size=DIGEST_BYTES
+    ).hexdigest()

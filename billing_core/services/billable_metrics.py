@@ -7,7 +7,7 @@ from billing_core.domain.expressions import ExpressionError, compile_expression
 from billing_core.services import charge_filters
 from billing_core.services.plans import WATCH_TOPIC
 from billing_core.services.shapes import catalog as shapes
-from billing_core.store import catalog, invoices
+from billing_core.store import alerts, catalog, invoices
 from billing_core.store.tables import BillableMetric
 from billing_core.store.unit import Unit
 from billing_core.wire.billable_metrics import (
@@ -88,6 +88,7 @@ async def delete(unit: Unit, code: str) -> BillableMetric:
     await _flag_drafts(unit, metric)
     for charge in await catalog.charges_of_metric(unit, metric.id):
         charge.deleted_at = unit.now
+    await alerts.delete_of_metric(unit, metric.id, unit.now)
     until = unit.now.isoformat()  # events carry the organization's time, which may be frozen
     unit.promise(WATCH_TOPIC, {})
     unit.promise(FORGET_EVENTS_TOPIC, {"code": metric.code, "until": until})

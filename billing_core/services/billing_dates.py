@@ -1,15 +1,45 @@
 """Invoice dates: which rules apply to a customer, and drafts that follow a change of them."""
 
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Self
 
 from billing_core.domain.calendar import local_date
 from billing_core.domain.issuing import IssuingRules, dates_at_creation
 from billing_core.services import schedule
-from billing_core.store import invoices, subscriptions
-from billing_core.store.tables import Customer, Invoice
+from billing_core.store import billed, invoices, subscriptions
+from billing_core.store.tables import Customer, Invoice, Subscription
 from billing_core.store.unit import Unit
 
 FINALIZE_TOPIC = "invoices.finalize"
+SETTINGS = frozenset(
+    {
+        "invoice_grace_period",
+        "subscription_invoice_issuing_date_anchor",
+        "subscription_invoice_issuing_date_adjustment",
+        "net_payment_term",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DatedDraft:
+    """A draft and the rules its dates were made by, so that they can follow a change of rules."""
+
+    invoice: Invoice
+    is_periodic: bool
+    rules: IssuingRules
+
+    @classmethod
+    def of(cls, invoice: Invoice, is_periodic: bool) -> Self:  # noqa: FBT001 - a column read along
+        """Remember the rules of now."""
+        return cls(invoice, is_periodic, rules_of(invoice.customer))
+
+    def follow(self) -> None:
+        """Give the draft the dates it would have by the rules of now (money.md 1.3.5)."""
+        after = rules_of(self.invoice.customer)
+        if after != self.rules:
+            _shift(self.invoice, self.rules, after, recurring=self.is_periodic)
 
 
 def rules_of(customer: Customer) -> IssuingRules:
@@ -53,6 +83,18 @@ def _shift(draft: Invoice, before: IssuingRules, after: IssuingRules, *, recurri
 
 
 async def zone_changed(unit: Unit, customer: Customer) -> None:
-    """Move the due instants of a customer's subscriptions to its new zone."""
+    """Move a customer's subscriptions to its new zone."""
     for subscription in await subscriptions.living_of_customer(unit, customer.id):
-        schedule.zone_changed(subscription)
+        await move_zone(unit, subscription)
+
+
+async def move_zone(unit: Unit, subscription: Subscription) -> None:
+    """Move the due instant of a subscription to the zone its days are counted in now.
+
+    What was billed by the days of the former zone stays billed: the next windows begin where the
+    last ones ended (`docs/rules/subscriptions.md` 3.3).
+    """
+    schedule.zone_changed(subscription)
+    usage, fixed = await billed.until(unit, subscription.id)
+    subscription.charges_billed_until = usage
+    subscription.fixed_charges_billed_until = fixed

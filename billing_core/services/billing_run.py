@@ -1,6 +1,5 @@
 """The billing run: who is due, in which shards, and one shard's invoices."""
 
-from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +8,7 @@ from uuid import UUID
 from billing_core.domain.calendar import local_date, start_of_day
 from billing_core.ports import EventStore
 from billing_core.services import (
+    consolidation,
     credit_notes,
     finalization,
     fixed_charge_billing,
@@ -50,16 +50,17 @@ async def bill_customers(unit: Unit) -> None:
 
 async def bill_shard(unit: Unit, events: EventStore, ids: Sequence[UUID]) -> None:
     """Bill what is still due of a shard, the oldest missed day first."""
-    while due := await _still_due(unit, ids):
-        for customer_id in sorted({line.subscription.customer_id for line in due}):
-            await customers.lock(unit, customer_id)
+    while owners := await subscriptions.owners_due(unit, ids, unit.now):
+        await customers.lock_all(unit, owners)
         fresh = await _still_due(unit, ids)
         changed = await handovers.rotate(unit, fresh)
-        same_plan = [line for line in fresh if line.subscription.status == "active"]
+        active = [line for line in fresh if line.subscription.status == "active"]
+        same_plan = await _not_held(unit, active)
         both = [*same_plan, *(line for group in changed for line in group)]
         priced = await invoice_build.price_lines(unit, events, both)
-        for group in [*_consolidated(same_plan), *changed]:
-            await invoice_build.create(unit, group, priced)
+        groups = [*consolidation.periodic(same_plan), *changed]
+        await invoice_build.create_all(unit, groups, priced)
+        for group in groups:
             await paid_fees.regroup(unit, group)
         for line in same_plan:
             invoice_build.advance(line)
@@ -117,7 +118,7 @@ async def _still_due(unit: Unit, ids: Sequence[UUID]) -> list[BilledLine]:
     lines: list[BilledLine] = []
     for subscription in await subscriptions.by_ids(unit, ids):
         day = subscription.next_billing_on
-        if subscription.status != "active" or day is None:
+        if subscription.status != "active" or day is None or subscription.next_billing_at is None:
             continue
         times = times_of(subscription)
         if start_of_day(day, times.tz) > unit.now:
@@ -132,21 +133,20 @@ async def _still_due(unit: Unit, ids: Sequence[UUID]) -> list[BilledLine]:
     return lines
 
 
-def _consolidated(lines: Sequence[BilledLine]) -> list[list[BilledLine]]:
-    groups: dict[tuple[Any, ...], list[BilledLine]] = defaultdict(list)
+async def _not_held(unit: Unit, lines: Sequence[BilledLine]) -> list[BilledLine]:
+    """Leave out what is to be followed by a row that waits for its payment (2.5).
+
+    It is billed with the payment, or, where there is none, for the missed days.
+    """
+    waiting = await subscriptions.waiting_successors(unit, [one.subscription.id for one in lines])
+    free = []
     for line in lines:
-        subscription = line.subscription
-        alone = None if subscription.consolidate_invoice else subscription.id
-        key = (
-            subscription.customer_id,
-            subscription.plan.amount_currency,
-            subscription.customer.billing_entity_id,
-            subscription.purchase_order_number,
-            local_date(line.at, line.times.tz),
-            alone,
-        )
-        groups[key].append(line)
-    return list(groups.values())
+        successor = waiting.get(line.subscription.id)
+        if successor is not None and successor.status == "incomplete":
+            line.subscription.next_billing_at = None
+        else:
+            free.append(line)
+    return free
 
 
 async def mark_overdue(unit: Unit) -> None:

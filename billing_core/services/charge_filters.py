@@ -51,7 +51,7 @@ async def replace(unit: Unit, charge: Charge, wanted: Sequence[ChargeFilterIn]) 
     left = list(charge.filters)
     for position, data in enumerate(wanted):
         values = _checked(data.values, charge.metric)
-        same = next((row for row in left if _same(row.values, values)), None)
+        same = next((row for row in left if same_values(row.values, values)), None)
         if same is None:
             await create(unit, charge, data, position)
             continue
@@ -106,7 +106,8 @@ def _checked(values: Mapping[str, Sequence[str]] | None, metric: BillableMetric)
     return {key: list(dict.fromkeys(texts)) for key, texts in values.items()}
 
 
-def _same(values: Mapping[str, Sequence[str]], other: Mapping[str, Sequence[str]]) -> bool:
+def same_values(values: Mapping[str, Sequence[str]], other: Mapping[str, Sequence[str]]) -> bool:
+    """Tell whether two filters take the same events; the order of values does not matter."""
     return {key: set(texts) for key, texts in values.items()} == {
         key: set(texts) for key, texts in other.items()
     }

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from billing_core.domain.errors import Invalid, NotFound
+from billing_core.domain.errors import Forbidden, Invalid, NotFound
 from billing_core.services import charge_filters, charge_rules, taxes
 from billing_core.store import catalog
 from billing_core.store.tables import BillableMetric, Charge, Plan, PricingUnit
 from billing_core.store.unit import Unit
-from billing_core.wire.charges import AppliedPricingUnitIn, ChargeIn
+from billing_core.wire.charges import AppliedPricingUnitIn, ChargeIn, ChargePricesIn
 
 OWNER = "charge"
 ONLY_UNUSED = ("pay_in_advance", "invoiceable", "prorated", "min_amount_cents")
@@ -82,6 +82,41 @@ async def change(
     if not live:
         _change_nature(charge, data, others)
         await _change_pricing_unit(unit, charge, data.applied_pricing_unit)
+    if data.accepts_target_wallet is not None:
+        charge.accepts_target_wallet = data.accepts_target_wallet
+    await _change_prices(unit, charge, data)
+
+
+async def override(unit: Unit, charge: Charge, data: ChargePricesIn) -> None:
+    """Change what was given of a charge that one subscription has for itself.
+
+    Raises `Forbidden` for another model, and `Invalid` for prices that do not fit it.
+    """
+    if data.charge_model not in {None, charge.charge_model}:
+        raise Forbidden("cannot_override_charge_model")
+    if data.min_amount_cents is not None:
+        charge.min_amount_cents = data.min_amount_cents
+    await _change_prices(unit, charge, data)
+
+
+async def copy(unit: Unit, plan: Plan, charge: Charge, taken: set[str]) -> Charge:
+    """Give an override of a plan a copy of one of its charges, with its filters and taxes.
+
+    `taken` holds the codes in use on the override.
+    """
+    code = charge_rules.free_code(None, charge.code, taken)
+    made = catalog.copy(unit, charge, plan_id=plan.id, parent_id=charge.id, code=code)
+    made.metric, made.pricing_unit = charge.metric, charge.pricing_unit
+    await unit.flush()
+    for row in charge.filters:
+        catalog.copy(unit, row, charge_id=made.id, parent_id=row.id)
+    await charge_filters.reload(unit, made)
+    found = await catalog.taxes_of(unit, [charge.id])
+    await catalog.assign_taxes(unit, OWNER, made.id, found.get(charge.id, []))
+    return made
+
+
+async def _change_prices(unit: Unit, charge: Charge, data: ChargePricesIn) -> None:
     rate = data.applied_pricing_unit and data.applied_pricing_unit.conversion_rate
     if charge.pricing_unit is not None and rate:
         charge.conversion_rate = rate
@@ -90,8 +125,6 @@ async def change(
         charge.properties = charge_rules.terms(charge.charge_model, data.properties, charge.metric)
     if "invoice_display_name" in given:
         charge.invoice_display_name = data.invoice_display_name
-    if data.accepts_target_wallet is not None:
-        charge.accepts_target_wallet = data.accepts_target_wallet
     charge_rules.check(charge)
     charge.updated_at = unit.now
     if data.filters is not None:

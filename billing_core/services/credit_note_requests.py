@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 from billing_core.domain.credits import ITEM_PLACES, NoteTotals, creditable, gross
 from billing_core.domain.errors import Invalid, NotAllowed, NotFound, Problems
 from billing_core.domain.invoice import ZERO
 from billing_core.domain.money import exact_context, quantize, round_half_up
+from billing_core.services import metadata
 from billing_core.services.credit_notes import Division, add, totals_of, void
 from billing_core.services.invoice_credits import due_cents, note_line
 from billing_core.store import credit_notes, invoices
@@ -28,7 +28,6 @@ from billing_core.wire.credit_notes import (
 # also a voided invoice can be credited: what was paid on it is owed back (money.md 3.2)
 CREDITED = frozenset({"draft", "finalized", "voided"})
 TOO_MUCH = "higher_than_remaining_invoice_amount"
-MOST_METADATA = 50
 Part = tuple[Fee, Decimal]
 
 
@@ -167,21 +166,24 @@ async def credit_voided(unit: Unit, invoice: Invoice, wanted: Division) -> None:
         await void(unit, note.id)
 
 
-async def update(unit: Unit, note_id: UUID, data: CreditNoteChange) -> CreditNote:
-    """Say how the refund of a note went, or merge metadata (`docs/rules/money.md` 3.16, 3.18)."""
+async def get_to_change(unit: Unit, note_id: UUID) -> CreditNote:
+    """Return a finalized note with its customer locked, or refuse."""
     note = await credit_notes.lock(unit, note_id)
     if note is None:
         raise NotFound("credit_note")
+    return note
+
+
+async def update(unit: Unit, note_id: UUID, data: CreditNoteChange) -> CreditNote:
+    """Say how the refund of a note went, or merge metadata (`docs/rules/money.md` 3.16, 3.18)."""
+    note = await get_to_change(unit, note_id)
     if data.refund_status is not None:
         if note.refund_status is None:
             raise Invalid.field("refund_status", "value_is_invalid")
         note.refund_status = data.refund_status
         note.refunded_at = unit.now if data.refund_status == "succeeded" else None
     if data.metadata is not None:
-        merged: dict[str, Any] = {**(note.custom_metadata or {}), **data.metadata}
-        if len(merged) > MOST_METADATA:
-            raise Invalid.field("metadata", "invalid_count")
-        note.custom_metadata = merged
+        metadata.merge(unit, note, data.metadata)
     note.updated_at = unit.now
     await unit.flush()
     return note

@@ -19,7 +19,7 @@ from billing_core.domain.credits import (
 from billing_core.domain.errors import NotAllowed, NotFound
 from billing_core.domain.invoice import ZERO
 from billing_core.domain.numbering import note_number
-from billing_core.services import finalization, invoice_credits
+from billing_core.services import billing_entities, finalization, invoice_credits
 from billing_core.services.shapes.subscriptions import times_of
 from billing_core.store import credit_notes, customers, invoices, subscriptions
 from billing_core.store.tables import CreditNote, Fee, Invoice, Subscription
@@ -55,7 +55,8 @@ async def get(unit: Unit, note_id: UUID) -> CreditNote:
 async def page(
     unit: Unit, filters: Mapping[str, Any], wanted: Page
 ) -> tuple[list[CreditNote], int]:
-    """List finalized notes, newest first."""
+    """List finalized notes, newest first; an unknown billing entity is a 404."""
+    await billing_entities.check_codes(unit, filters.get("billing_entity_codes[]"))
     return await credit_notes.page(unit, filters, wanted)
 
 
@@ -141,7 +142,13 @@ async def _standing_invoice(
 def _days(unit: Unit, subscription: Subscription, fee: Fee, *, upgraded: bool) -> PaidDays:
     assert fee.from_datetime is not None, "checked with the period"
     ended_at = subscription.terminated_at or unit.now
-    return paid_days(times_of(subscription), fee.from_datetime, ended_at, upgraded=upgraded)
+    return paid_days(
+        times_of(subscription),
+        fee.from_datetime,
+        ended_at,
+        upgraded=upgraded,
+        trial_end=subscription.trial_ends_at,
+    )
 
 
 async def _refund(unit: Unit, invoice: Invoice, fee: Fee, total: int, used_cents: int) -> int:

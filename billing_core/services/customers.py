@@ -4,7 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from billing_core.domain.errors import NotFound
-from billing_core.services import billing_dates, notes, subscription_end, taxes
+from billing_core.services import (
+    billing_dates,
+    billing_entities,
+    notes,
+    subscription_end,
+    takeovers,
+    taxes,
+    wallets,
+)
 from billing_core.services.shapes import customers as shapes
 from billing_core.store import customers, subscriptions
 from billing_core.store import organizations as organization_store
@@ -27,14 +35,6 @@ NESTED = frozenset(
         "skip_invoice_custom_sections",
     }
 )
-DATE_SETTINGS = frozenset(
-    {
-        "invoice_grace_period",
-        "subscription_invoice_issuing_date_anchor",
-        "subscription_invoice_issuing_date_adjustment",
-        "net_payment_term",
-    }
-)
 
 
 async def upsert(unit: Unit, data: CustomerIn) -> Customer:
@@ -42,6 +42,8 @@ async def upsert(unit: Unit, data: CustomerIn) -> Customer:
     customer, created = await find_or_add(unit, data.external_id, data.billing_entity_code)
     before = billing_dates.rules_of(customer)
     zone_before = customer.applicable_timezone
+    if data.billing_entity_code is not None:
+        customer.entity = await _entity(unit, data.billing_entity_code)
     for name, value in data.given(leave_out=NESTED).items():
         setattr(customer, name, value)
     _apply_nested(customer, data)
@@ -100,8 +102,7 @@ async def get(unit: Unit, external_id: str) -> Customer:
 
 async def page(unit: Unit, filters: Mapping[str, Any], wanted: Page) -> tuple[list[Customer], int]:
     """List customers; an unknown billing entity code is a 404."""
-    for code in filters.get("billing_entity_codes[]") or []:
-        await _entity(unit, code)
+    await billing_entities.check_codes(unit, filters.get("billing_entity_codes[]"))
     return await customers.page(unit, filters, wanted)
 
 
@@ -109,7 +110,8 @@ async def delete(unit: Unit, external_id: str) -> Customer:
     """Delete a customer: its subscriptions end first, documents stay."""
     customer = await customers.lock(unit, (await get(unit, external_id)).id)
     for subscription in await subscriptions.living_of_customer(unit, customer.id):
-        await subscription_end.end(unit, subscription)
+        await subscription_end.end(unit, await takeovers.in_force(unit, subscription))
+    await wallets.terminate_all(unit, customer)
     customer.deleted_at = unit.now
     return customer
 
@@ -148,7 +150,4 @@ def _replace_metadata(unit: Unit, customer: Customer, wanted: list[MetadataIn]) 
 async def _entity(unit: Unit, code: str | None) -> BillingEntity:
     if code is None:
         return await organization_store.default_entity(unit)
-    entity = await organization_store.entity_by_code(unit, code)
-    if entity is None:
-        raise NotFound("billing_entity")
-    return entity
+    return await billing_entities.get(unit, code)

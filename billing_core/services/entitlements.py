@@ -10,7 +10,7 @@ from typing import Any
 from billing_core.domain import entitlements as rules
 from billing_core.domain.entitlements import Said, Values
 from billing_core.domain.errors import NotFound, Problems
-from billing_core.services import features, subscription_end
+from billing_core.services import features, subscription_news
 from billing_core.services.shapes import catalog as catalog_shapes
 from billing_core.store import entitlements
 from billing_core.store.tables import Entitlement, Feature, Plan, Subscription
@@ -149,4 +149,4 @@ async def _save_subscription(
     unit: Unit, subscription: Subscription, said: Said, known: Mapping[str, Feature]
 ) -> None:
     await entitlements.save(unit, subscription.id, said, known)
-    await subscription_end.announce(unit, subscription, "subscription.updated")
+    await subscription_news.announce(unit, subscription, "subscription.updated")

@@ -32,9 +32,12 @@ class Declared:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """The events created in `[since, until)`, which are looked for behind the order `after`."""
+    """The events created in `[since, until)`, which are looked for behind the order `after`.
 
-    after: int
+    Without an order there is nothing to look at yet: the next look begins where the log ends now.
+    """
+
+    after: int | None
     since: datetime
     until: datetime
     metrics: Mapping[str, Declared]
@@ -82,22 +85,29 @@ class Found:
 async def prepare(unit: Unit) -> Task | None:
     """Say what there is to look at up to the last full hour; None where nobody would be told.
 
-    An hour that was missed is looked at with the next one, up to a day; the hours before the first
-    look are not.
+    An hour that was missed is looked at with the next one, up to a day; what came before anybody
+    listened is not.
     """
-    until = unit.now.replace(minute=0, second=0, microsecond=0)
+    until = _last_full_hour(unit)
     if not await webhooks.count_endpoints(unit):
         return None
     last = await event_checks.last(unit)
-    after, since = 0, until - HOUR
+    since = until - HOUR
     if last is not None and timedelta() <= until - last.checked_until <= LONGEST_CATCH_UP:
-        after, since = last.last_order, last.checked_until
+        since = last.checked_until
     metrics = {row.code: _declared(row) for row in await event_checks.live_metrics(unit)}
-    return Task(after, since, until, metrics)
+    return Task(None if last is None else last.last_order, since, until, metrics)
+
+
+async def begin(unit: Unit, events: EventStore) -> None:
+    """Remember where the log ends: from now on somebody listens."""
+    await event_checks.note(unit, await events.newest_order(), _last_full_hour(unit))
 
 
 async def look(events: EventStore, org_id: UUID, task: Task) -> Found:
     """Look at the events page by page (`docs/rules/metering.md` 1.5); no transaction is open."""
+    if task.after is None:
+        return Found(await events.newest_order(), task.until)
     found = Found(task.after, task.until)
     while page := await events.ingested(org_id, found.last_order, PAGE):
         for order, event in page:
@@ -114,6 +124,10 @@ async def record(unit: Unit, found: Found) -> None:
     for errors in found.batches:
         unit.emit("events.errors", "events_errors", errors.payload())
     await event_checks.note(unit, found.last_order, found.until)
+
+
+def _last_full_hour(unit: Unit) -> datetime:
+    return unit.now.replace(minute=0, second=0, microsecond=0)
 
 
 def _declared(row: BillableMetric) -> Declared:

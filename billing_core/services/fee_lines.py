@@ -1,5 +1,6 @@
 """One subscription on an invoice: the windows it is billed for, and its subscription fee."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -16,9 +17,10 @@ from billing_core.domain.calendar import (
 from billing_core.domain.charges.steps import minor_step, ratio_step
 from billing_core.domain.money import major_from_minor, subunit
 from billing_core.domain.proration import FeeFacts, PaidDays, fee_case, paid_days
+from billing_core.domain.trials import is_free
 from billing_core.services.shapes.fees import item
 from billing_core.services.shapes.subscriptions import times_of
-from billing_core.store import invoices, subscriptions
+from billing_core.store import subscriptions
 from billing_core.store.tables import Fee, Invoice, Plan, Subscription
 from billing_core.store.unit import Unit
 from billing_core.wire.dates import instant_text
@@ -28,6 +30,7 @@ KINDS: dict[str, Kind] = {
     "subscription_periodic": "periodic",
     "subscription_terminating": "terminated",
     "in_advance_charge": "usage",
+    "progressive_billing": "usage",
     "in_advance_charge_periodic": "periodic",
 }
 
@@ -75,18 +78,29 @@ class BilledLine:
             return None
         return windows(self.times, self.at, "usage").charges
 
-    def windows(self) -> Windows:
-        """Return the windows this line bills."""
+    @property
+    def kind(self) -> Kind:
+        """Which windows it bills, as the calendar names them."""
         kind = KINDS[self.reason]
         if kind == "terminated" and self.whole_period:
-            kind = "downgraded"
-        return windows(self.times, self.at, kind)
+            return "downgraded"
+        # what is fixed and paid at a start in arrears, or in a trial, is all there is to it
+        is_start = kind == "usage" and self.at == self.subscription.started_at
+        return "starting" if is_start else kind
+
+    def windows(self) -> Windows:
+        """Return the windows this line bills."""
+        return windows(self.times, self.at, self.kind)
 
 
-async def subscription_fee(unit: Unit, invoice: Invoice, line: BilledLine) -> Fee | None:
-    """Return the fee for the interval, or None when this line has none (4.1)."""
+async def subscription_fee(
+    unit: Unit, invoice: Invoice, line: BilledLine, billed_before: Sequence[date]
+) -> Fee | None:
+    """Return the fee for the interval, or None when this line has none (4.1).
+
+    `billed_before` are the billing days whose fee stands on an earlier invoice.
+    """
     subscription, plan = line.subscription, line.subscription.plan
-    billed_before = await invoices.subscription_fee_days(unit, subscription.id, invoice.id)
     if not _is_due(line, billed_before):
         return None
     window = line.windows().fee
@@ -103,7 +117,8 @@ async def subscription_fee(unit: Unit, invoice: Invoice, line: BilledLine) -> Fe
         backdated=_is_backdated(subscription),
         started_before_previous_period=_started_before_previous(line),
     )
-    paid = paid_days(fee_case(facts), times, window, upgraded=upgraded)
+    trial_end = subscription.trial_ends_at
+    paid = paid_days(fee_case(facts), times, window, upgraded=upgraded, trial_end=trial_end)
     amount = paid.cents(plan.amount_cents)
     currency = plan.amount_currency
     return Fee(
@@ -145,23 +160,30 @@ def _explanation(plan: Plan, window: Window, paid: PaidDays) -> dict[str, Any]:
     }
 
 
-def _is_due(line: BilledLine, billed_before: list[date]) -> bool:
-    subscription, plan, times = line.subscription, line.subscription.plan, line.times
-    today = local_date(line.at, times.tz)
-    if plan.pay_in_advance:
-        if today in billed_before:
-            return False
-        if subscription.status == "terminated" and line.reason == "subscription_terminating":
-            return False
-    elif line.reason == "subscription_starting":
+def _is_due(line: BilledLine, billed_before: Sequence[date]) -> bool:
+    """Tell whether the line has a fee at all (`docs/rules/subscriptions.md` 4.1)."""
+    subscription, times = line.subscription, line.times
+    today = times.day_of(line.at)
+    if is_free(subscription.trial_ends_at, today, times.tz):
         return False
+    if not times.pay_in_advance:
+        return line.reason != "subscription_starting" and _opens_period(line, today)
+    is_over = subscription.status == "terminated" and line.reason == "subscription_terminating"
+    if is_over or today in billed_before:
+        return False
+    is_first = not billed_before and not _is_backdated(subscription)
+    return is_first or _opens_period(line, today)
+
+
+def _opens_period(line: BilledLine, today: date) -> bool:
+    """Tell whether a line stands between two periods of the plan, or at the end of the last one.
+
+    Between them, split plans are also billed for their months (`docs/rules/subscriptions.md` 3.4).
+    """
+    plan = line.subscription.plan
     split = plan.bill_charges_monthly or plan.bill_fixed_charges_monthly
-    if not split or line.reason == "subscription_terminating":
-        return True
-    first_month = times.grid().is_billing_day(today)
-    if plan.pay_in_advance and not _is_backdated(subscription):
-        return first_month or not billed_before
-    return first_month
+    is_end = line.reason == "subscription_terminating"
+    return is_end or not split or line.times.grid().is_billing_day(today)
 
 
 def _is_backdated(subscription: Subscription) -> bool:
@@ -171,6 +193,6 @@ def _is_backdated(subscription: Subscription) -> bool:
 
 
 def _started_before_previous(line: BilledLine) -> bool:
-    day = local_date(line.at, line.times.tz)
+    day = line.times.day_of(line.at)
     previous_start, _ = line.times.grid().period(day, -1)
     return local_date(line.times.started_at, line.times.tz) < previous_start

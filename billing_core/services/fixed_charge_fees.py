@@ -75,7 +75,7 @@ class HeldUnits:
             for one in self.billed
             if one.subscription_id == subscription.id
             and one.fixed_charge_id in {row.id, row.parent_id}
-            and (one.start, one.end) == (window.start, window.end)
+            and one.start == window.start
         ]
 
 

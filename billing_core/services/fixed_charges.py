@@ -5,17 +5,25 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 from billing_core.domain.charges import MODELS
-from billing_core.domain.errors import Invalid, NotFound
+from billing_core.domain.errors import Forbidden, Invalid, NotFound
 from billing_core.domain.fixed_charges import running_period
 from billing_core.domain.money import quantize
 from billing_core.services import charge_rules, taxes
 from billing_core.services.shapes.subscriptions import times_of
 from billing_core.store import catalog, fixed_charges
-from billing_core.store.tables import AddOn, FixedCharge, FixedChargeUnits, Plan, Subscription
+from billing_core.store.tables import (
+    AddOn,
+    FixedCharge,
+    FixedChargeOverride,
+    FixedChargeUnits,
+    Plan,
+    Subscription,
+)
 from billing_core.store.unit import Unit
-from billing_core.wire.fixed_charges import FixedChargeIn
+from billing_core.wire.fixed_charges import FixedChargeIn, FixedChargePricesIn
 
 INCREASES_TOPIC = "billing.fixed_charges"
 OWNER = "fixed_charge"
@@ -57,11 +65,16 @@ async def create(
     await unit.flush()
     if data.tax_codes is not None:
         await taxes.assign(unit, OWNER, row.id, data.tax_codes)
-    return row, await _spread(unit, row, immediately=bool(data.apply_units_immediately))
+    return row, await spread(unit, row, immediately=bool(data.apply_units_immediately))
 
 
-async def replace(unit: Unit, plan: Plan, wanted: Sequence[FixedChargeIn], *, live: bool) -> None:
-    """Make the plan's fixed charges exactly these: known ids change, others are new, missing go."""
+async def replace(
+    unit: Unit, plan: Plan, wanted: Sequence[FixedChargeIn], *, live: bool
+) -> set[UUID]:
+    """Make the plan's fixed charges exactly these: known ids change, others are new, missing go.
+
+    Returns those whose units count immediately.
+    """
     known = {row.id: row for row in plan.fixed_charges}
     kept = [data.id for data in wanted if data.id in known]
     for row in plan.fixed_charges:
@@ -69,7 +82,8 @@ async def replace(unit: Unit, plan: Plan, wanted: Sequence[FixedChargeIn], *, li
             row.deleted_at = unit.now
     await unit.flush()
     taken = {known[row_id].code for row_id in kept if row_id is not None}
-    at_once: list[FixedChargeUnits] = []
+    billed_at_once: list[FixedChargeUnits] = []
+    at_once: set[UUID] = set()
     for position, data in enumerate(wanted):
         if data.id is not None and data.id in known:
             row = known[data.id]
@@ -77,10 +91,12 @@ async def replace(unit: Unit, plan: Plan, wanted: Sequence[FixedChargeIn], *, li
             row.position = position
         else:
             row, changes = await create(unit, plan, data, position, taken)
-        at_once += changes
+        billed_at_once += changes
+        at_once |= {row.id} if data.apply_units_immediately else set()
         taken.add(row.code)
     await unit.flush()
-    promise_increases(unit, at_once)
+    promise_increases(unit, billed_at_once)
+    return at_once
 
 
 async def change(
@@ -91,13 +107,46 @@ async def change(
     The add-on, `pay_in_advance` and `prorated` never change; model and code only on a plan without
     subscriptions. Returns the changes of units that are to be billed at once.
     """
-    given = data.model_fields_set
     if not live:
         if data.code is not None:
             row.code = charge_rules.free_code(data.code, row.code, others)
         if data.charge_model is not None and data.charge_model != row.charge_model:
             row.charge_model = data.charge_model
             row.properties = _terms(row.charge_model, data.properties)
+    return await _change_prices(unit, row, data)
+
+
+async def override(
+    unit: Unit, row: FixedCharge, data: FixedChargePricesIn
+) -> list[FixedChargeUnits]:
+    """Change what was given of a fixed charge that one subscription has for itself.
+
+    Returns the changes of units that are to be billed at once; raises `Forbidden` for another
+    model.
+    """
+    if data.charge_model not in {None, row.charge_model}:
+        raise Forbidden("cannot_override_charge_model")
+    return await _change_prices(unit, row, data)
+
+
+async def copy(unit: Unit, plan: Plan, row: FixedCharge, taken: set[str]) -> FixedCharge:
+    """Give an override of a plan a copy of one of its fixed charges, with its taxes.
+
+    `taken` holds the codes in use on the override.
+    """
+    code = charge_rules.free_code(None, row.code, taken)
+    made = catalog.copy(unit, row, plan_id=plan.id, parent_id=row.id, code=code)
+    made.add_on = row.add_on
+    await unit.flush()
+    found = await catalog.taxes_of(unit, [row.id])
+    await catalog.assign_taxes(unit, OWNER, made.id, found.get(row.id, []))
+    return made
+
+
+async def _change_prices(
+    unit: Unit, row: FixedCharge, data: FixedChargePricesIn
+) -> list[FixedChargeUnits]:
+    given = data.model_fields_set
     if "properties" in given:
         row.properties = _terms(row.charge_model, data.properties)
     if "invoice_display_name" in given:
@@ -107,10 +156,17 @@ async def change(
     if data.tax_codes is not None:
         await taxes.assign(unit, OWNER, row.id, data.tax_codes)
     units = row.units if data.units is None else quantize(data.units, UNIT_PLACES)
+    return await set_units(unit, row, units, immediately=bool(data.apply_units_immediately))
+
+
+async def set_units(
+    unit: Unit, row: FixedCharge, units: Decimal, *, immediately: bool
+) -> list[FixedChargeUnits]:
+    """Give a fixed charge another number of units; returns the changes to be billed at once."""
     if units == row.units:
         return []
     row.units = units
-    return await _spread(unit, row, immediately=bool(data.apply_units_immediately))
+    return await spread(unit, row, immediately=immediately)
 
 
 async def begin(unit: Unit, subscription: Subscription) -> None:
@@ -123,27 +179,50 @@ async def begin(unit: Unit, subscription: Subscription) -> None:
     await unit.flush()
 
 
-async def give(
+async def set_own_units(
     unit: Unit, subscription: Subscription, row: FixedCharge, units: Decimal, *, immediately: bool
 ) -> None:
-    """Give a running subscription another number of units of a fixed charge."""
-    start = effective_at(subscription, unit.now, immediately=immediately)
-    noted = _note(unit, subscription, row, units, start)
+    """Give a subscription a number of units of its own: those of the plan pass it by from then on.
+
+    An active one has them now or from its next period on, one that is pending from its start
+    (`docs/rules/metering.md` 4). The caller holds the customer's lock.
+    """
+    units = quantize(units, UNIT_PLACES)
+    own = (await fixed_charges.own_units(unit, subscription.id)).get(row.id)
+    before = row.units if own is None else own.units
+    if own is not None:
+        own.units, own.updated_at = units, unit.now
+    else:
+        override = FixedChargeOverride(
+            org_id=unit.org_id,
+            created_at=unit.now,
+            updated_at=unit.now,
+            subscription_id=subscription.id,
+            fixed_charge_id=row.id,
+            units=units,
+        )
+        catalog.add(unit, override)
+    if subscription.status == "active" and units != before:
+        start = effective_at(subscription, unit.now, immediately=immediately)
+        noted = _note(unit, subscription, row, units, start)
+        if immediately and row.pay_in_advance:
+            await unit.flush()
+            promise_increases(unit, [noted])
     await unit.flush()
-    if immediately and row.pay_in_advance:
-        promise_increases(unit, [noted])
 
 
 def promise_increases(unit: Unit, changes: Iterable[FixedChargeUnits]) -> None:
     """Promise the invoices of changes that apply at once, one for each subscription."""
     by_subscription: dict[str, list[str]] = defaultdict(list)
     for one in changes:
+        if one.effective_at > unit.now:  # its subscription waits for a payment
+            continue
         by_subscription[str(one.subscription_id)].append(str(one.id))
     for subscription_id, ids in by_subscription.items():
         unit.promise(INCREASES_TOPIC, {"subscription_id": subscription_id, "units_ids": ids})
 
 
-async def _spread(unit: Unit, row: FixedCharge, *, immediately: bool) -> list[FixedChargeUnits]:
+async def spread(unit: Unit, row: FixedCharge, *, immediately: bool) -> list[FixedChargeUnits]:
     """Give the plan's active subscriptions the units, unless they have a number of their own.
 
     Returns the changes that are to be billed at once: those of what is paid in advance.
@@ -175,8 +254,9 @@ def effective_at(subscription: Subscription, now: datetime, *, immediately: bool
     """Return from when a change of units counts: now, or the first instant of the next period.
 
     The period is that of the subscription's fixed charges (`docs/rules/subscriptions.md` 3.2).
+    While a payment decides about its start, what was asked to be paid stays as it is (2.5).
     """
-    if immediately:
+    if immediately and subscription.status != "incomplete":
         return now
     return running_period(times_of(subscription), now).end
 

@@ -2,8 +2,14 @@
 
 from collections.abc import Awaitable, Callable
 
-from billing_core.domain.invoice import FeeLine, TaxRate, assemble
-from billing_core.services import credit_checks, paid_fees
+from billing_core.domain.invoice import assemble
+from billing_core.services import (
+    coupon_checks,
+    credit_checks,
+    fee_taxes,
+    paid_fees,
+    wallet_checks,
+)
 from billing_core.store import invoices
 from billing_core.store.tables import Fee, Invoice
 from billing_core.store.unit import Unit
@@ -13,6 +19,7 @@ INVARIANTS: list[Check] = []
 BATCH = 200
 TOTALS = (
     "fees_amount_cents",
+    "coupons_amount_cents",
     "sub_total_excluding_taxes_amount_cents",
     "taxes_amount_cents",
     "sub_total_including_taxes_amount_cents",
@@ -54,13 +61,25 @@ async def numbers_are_unbroken(unit: Unit) -> list[str]:
     ]
 
 
-for credits_check in (credit_checks.notes_add_up, credit_checks.uses_add_up):
+for credits_check in (
+    coupon_checks.discounts_add_up,
+    coupon_checks.remainders_add_up,
+    credit_checks.notes_add_up,
+    credit_checks.uses_add_up,
+    wallet_checks.balances_add_up,
+    wallet_checks.payments_add_up,
+):
     invariant(credits_check)
 
 
 def _differences(invoice: Invoice, fees: list[Fee]) -> list[str]:
     used = invoice.credit_notes_amount_cents
-    totals = assemble([_line(fee) for fee in fees], credit_notes_amount_cents=used)
+    totals = assemble(
+        [fee_taxes.taxed_line(fee) for fee in fees],
+        progressive_billing_credit_amount_cents=invoice.progressive_billing_credit_amount_cents,
+        credit_notes_amount_cents=used,
+        prepaid_credit_amount_cents=invoice.prepaid_credit_amount_cents,
+    )
     if invoice.invoice_type == paid_fees.KIND:
         totals = paid_fees.collected(fees)  # each was rounded, and paid, by itself
     return [
@@ -69,16 +88,3 @@ def _differences(invoice: Invoice, fees: list[Fee]) -> list[str]:
         for name in TOTALS
         if getattr(invoice, name) != getattr(totals, name)
     ]
-
-
-def _line(fee: Fee) -> FeeLine:
-    return FeeLine(
-        key=fee.id,
-        amount_cents=fee.amount_cents,
-        precise_amount_cents=fee.precise_amount_cents,
-        precise_coupons_amount_cents=fee.precise_coupons_amount_cents,
-        taxes=tuple(
-            TaxRate(tax.tax_id or tax.id, tax.tax_code, tax.tax_name, tax.tax_rate)
-            for tax in fee.applied_taxes
-        ),
-    )

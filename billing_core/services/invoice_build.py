@@ -10,18 +10,24 @@ from billing_core.domain.issuing import InvoiceDates, dates_at_creation, dates_w
 from billing_core.domain.numbering import draft_number
 from billing_core.ports import EventStore
 from billing_core.services import (
+    commitments,
     fee_taxes,
     finalization,
     invoice_credits,
+    progressive_credits,
     schedule,
     standalone_fees,
+    wallet_payments,
 )
 from billing_core.services.billing_dates import rules_of
+from billing_core.services.billing_facts import BillingFacts
 from billing_core.services.charge_fees import charge_fees
 from billing_core.services.fee_lines import BilledLine, subscription_fee
-from billing_core.services.fixed_charge_fees import HeldUnits, fixed_charge_fees
+from billing_core.services.fixed_charge_fees import fixed_charge_fees
+from billing_core.services.invoice_contents import Contents
 from billing_core.services.metering import Wanted
 from billing_core.services.pricing import PricedCharge, price_windows
+from billing_core.services.tax_rules import TaxRules
 from billing_core.store import invoices, subscriptions
 from billing_core.store.tables import (
     Fee,
@@ -51,25 +57,66 @@ async def create(
 ) -> Invoice:
     """Create one subscription invoice of these lines: a draft while a grace period runs.
 
-    All lines share customer, currency and entity. The caller holds the customer's lock and has
-    checked that nothing here was billed before; unique indexes stand behind that check.
+    All lines share one customer, entity, currency and order. The caller holds the customer's lock
+    and has checked that nothing here was billed before; unique indexes stand behind that check.
     """
-    first = lines[0]
-    rules = rules_of(first.subscription.customer)
-    base = local_date(unit.now, first.times.tz)
-    dates = dates_at_creation(rules, base, first.recurring)
-    invoice = await new_invoice(unit, first.subscription, dates)
-    for line in lines:
-        invoices.add(unit, line_row(unit, invoice, line))
-    await _compute(unit, invoice, lines, priced)
-    for line in lines:
-        await standalone_fees.renew(unit, line.subscription, priced[line.subscription.id])
-    if rules.grace_days and not first.subscription.plan.pending_deletion:
-        invoice.status = "draft"
-        await finalization.announce(unit, invoice, "invoice.drafted")
-    else:
-        await finalization.finalize(unit, invoice)
-    return invoice
+    (made,) = await create_all(unit, [lines], priced)
+    return made
+
+
+async def create_all(
+    unit: Unit, groups: Sequence[Sequence[BilledLine]], priced: dict[UUID, list[PricedCharge]]
+) -> list[Invoice]:
+    """Create one invoice of each group of lines, as `create` does, with few statements for all."""
+    made = await compose_all(unit, groups, priced)
+    drafts: list[Contents] = []
+    final: list[Contents] = []
+    for group, contents in zip(groups, made, strict=True):
+        for line in group:
+            await standalone_fees.renew(unit, line.subscription, priced[line.subscription.id])
+        first = group[0].subscription
+        waits = rules_of(first.customer).grace_days and not first.plan.pending_deletion
+        (drafts if waits else final).append(contents)
+    for contents in drafts:
+        contents.invoice.status = "draft"
+    await wallet_payments.note(unit, [contents.invoice for contents in drafts])
+    await finalization.announce_all(unit, drafts, "invoice.drafted")
+    await finalization.finalize_all(unit, final)
+    return [contents.invoice for contents in made]
+
+
+async def compose(
+    unit: Unit, lines: Sequence[BilledLine], priced: dict[UUID, list[PricedCharge]]
+) -> Contents:
+    """Put an invoice of these lines in the unit, with its fees and totals, neither draft nor final.
+
+    It is dated as of the unit's now (`docs/rules/subscriptions.md` 7.2).
+    """
+    (made,) = await compose_all(unit, [lines], priced)
+    return made
+
+
+async def compose_all(
+    unit: Unit, groups: Sequence[Sequence[BilledLine]], priced: dict[UUID, list[PricedCharge]]
+) -> list[Contents]:
+    """Compose one invoice of each group of lines; what they have to know is read once."""
+    facts = await BillingFacts.read(unit, [line for group in groups for line in group])
+    begun = []
+    for group in groups:
+        first = group[0]
+        base = local_date(unit.now, first.times.tz)
+        dates = dates_at_creation(rules_of(first.subscription.customer), base, first.recurring)
+        begun.append(_begun(unit, first.subscription, dates))
+    await unit.flush()  # what refers to invoices comes after them
+    made = []
+    for group, invoice in zip(groups, begun, strict=True):
+        rows = [line_row(unit, invoice, line) for line in group]
+        for row in rows:
+            invoices.add(unit, row)
+        fees = await _compute(unit, invoice, group, priced, facts)
+        made.append(Contents(invoice, rows, fees, is_new=True))
+    await unit.flush()
+    return made
 
 
 async def create_in_advance(
@@ -84,11 +131,13 @@ async def create_in_advance(
         rules_of(subscription.customer), local_date(unit.now, line.times.tz)
     )
     invoice = await new_invoice(unit, subscription, dates)
-    invoices.add(unit, line_row(unit, invoice, line))
+    row = line_row(unit, invoice, line)
+    invoices.add(unit, row)
     for fee in fees:
         fee.invoice_id = invoice.id
-    await _total(unit, invoice, fees, [subscription])
-    await finalization.finalize(unit, invoice)
+    total(unit, invoice, fees, [subscription], await TaxRules.load(unit, [subscription]))
+    await unit.flush()
+    await finalization.finalize_all(unit, [Contents(invoice, [row], fees, is_new=True)])
     return invoice
 
 
@@ -96,14 +145,22 @@ async def new_invoice(
     unit: Unit, subscription: Subscription, dates: InvoiceDates, kind: str = "subscription"
 ) -> Invoice:
     """Put an invoice without lines and fees in the unit, in a subscription's currency."""
+    invoice = _begun(unit, subscription, dates, kind)
+    await unit.flush()
+    return invoice
+
+
+def _begun(
+    unit: Unit, subscription: Subscription, dates: InvoiceDates, kind: str = "subscription"
+) -> Invoice:
     customer = subscription.customer
     invoice = Invoice(
         org_id=unit.org_id,
         created_at=unit.now,
         updated_at=unit.now,
         customer_id=customer.id,
-        billing_entity_id=customer.billing_entity_id,
-        number=draft_number(customer.entity.document_number_prefix),
+        billing_entity_id=subscription.entity.id,
+        number=draft_number(subscription.entity.document_number_prefix),
         invoice_type=kind,
         status="generating",
         currency=subscription.plan.amount_currency,
@@ -113,11 +170,11 @@ async def new_invoice(
         payment_due_date=dates.payment_due_date,
         net_payment_term=rules_of(customer).net_payment_term,
         self_billed=customer.account_type == "partner",
+        purchase_order_number=subscription.purchase_order_number,
     )
-    invoice.customer, invoice.entity = customer, customer.entity
-    invoice.notes, invoice.applied_taxes = [], []
+    invoice.customer, invoice.entity = customer, subscription.entity
+    invoice.notes, invoice.applied_taxes, invoice.applied_thresholds = [], [], []
     invoices.add(unit, invoice)
-    await unit.flush()
     return invoice
 
 
@@ -135,8 +192,11 @@ async def refresh(unit: Unit, events: EventStore, invoice: Invoice) -> None:
     await unit.session.refresh(invoice, ["applied_taxes"])
     invoice.ready_to_be_refreshed = False
     invoice.updated_at = unit.now
-    await _compute(unit, invoice, lines, priced)
+    facts = await BillingFacts.read(unit, lines, invoice)
+    await _compute(unit, invoice, lines, priced, facts)
+    await unit.flush()
     await invoice_credits.put_back(unit, invoice, notes)
+    await wallet_payments.note(unit, [invoice])
 
 
 async def finalize_draft(unit: Unit, events: EventStore, invoice_id: UUID) -> Invoice | None:
@@ -161,32 +221,44 @@ async def _compute(
     invoice: Invoice,
     lines: Sequence[BilledLine],
     priced: dict[UUID, list[PricedCharge]],
-) -> None:
+    facts: BillingFacts,
+) -> list[Fee]:
     fees: list[Fee] = []
-    held = await HeldUnits.read(unit, [line.subscription for line in lines], invoice)
     for line in lines:
-        fee = await subscription_fee(unit, invoice, line)
+        billed_before = facts.fee_days.get(line.subscription.id, ())
+        fee = await subscription_fee(unit, invoice, line, billed_before)
         if fee is not None:
             fees.append(fee)
         for charge in priced[line.subscription.id]:
             if charge.charge.invoiceable:
                 fees.extend(charge_fees(unit, invoice, charge))
-        fees.extend(await fixed_charge_fees(unit, line, held, invoice))
-    await _total(unit, invoice, fees, [line.subscription for line in lines])
+        fees.extend(await fixed_charge_fees(unit, line, facts.held, invoice))
+        true_up = await commitments.commitment_fee(unit, invoice, line, fees)
+        if true_up is not None:
+            fees.append(true_up)
+    await progressive_credits.deduct(unit, invoice, lines, fees, facts.progressive)
+    total(unit, invoice, fees, [line.subscription for line in lines], facts.taxes)
+    return fees
 
 
-async def _total(
-    unit: Unit, invoice: Invoice, fees: Sequence[Fee], billed: Sequence[Subscription]
+def total(
+    unit: Unit,
+    invoice: Invoice,
+    fees: Sequence[Fee],
+    billed: Sequence[Subscription],
+    rules: TaxRules,
 ) -> None:
-    """Tax the fees of an invoice and write down what they add up to."""
-    totals = assemble(await fee_taxes.tax_lines(unit, fees, billed))
+    """Tax the fees of an invoice and write down what they add up to, less what is left off."""
+    totals = assemble(
+        fee_taxes.tax_lines(rules, fees, billed),
+        progressive_billing_credit_amount_cents=invoice.progressive_billing_credit_amount_cents,
+    )
     for position, (fee, taxes) in enumerate(zip(fees, totals.fee_taxes, strict=True)):
         fee.position = position
         fee.customer = invoice.customer
         fee_taxes.write_taxes(unit, fee, taxes)
         invoices.add(unit, fee)
     write_totals(unit, invoice, totals)
-    await unit.flush()
 
 
 def write_totals(unit: Unit, invoice: Invoice, totals: Totals) -> None:

@@ -18,6 +18,7 @@ from billing_core.domain.credits import (
 from billing_core.domain.invoice import TaxRate
 from billing_core.domain.money import exact_context, quantize, round_half_up
 from billing_core.domain.numbering import note_number
+from billing_core.services.invoice_contents import Contents
 from billing_core.services.shapes import credit_notes as shapes
 from billing_core.store import credit_notes, invoices
 from billing_core.store.tables import (
@@ -43,16 +44,30 @@ class SetAside:
     share: Decimal
 
 
-async def use_balances(unit: Unit, invoice: Invoice) -> None:
-    """Pay an invoice that becomes final with the customer's notes, the oldest first.
+async def use_balances(unit: Unit, several: Sequence[Contents]) -> None:
+    """Pay invoices that become final with their customers' notes, the oldest first.
 
-    Source: `docs/rules/money.md` 3.14. The caller holds the customer's lock: without it two
+    Source: `docs/rules/money.md` 3.14. The caller holds the customers' locks: without them two
     invoices could use one balance.
     """
-    if invoice.invoice_type not in PAID_BY_NOTES or not invoice.total_amount_cents:
-        return
-    notes = await credit_notes.available(unit, invoice)
-    fees = await invoices.fees(unit, invoice.id) if notes else []
+    owed = [
+        contents
+        for contents in several
+        if contents.invoice.invoice_type in PAID_BY_NOTES and contents.invoice.total_amount_cents
+    ]
+    notes = await credit_notes.available(unit, (one.invoice.customer_id for one in owed))
+    for invoice, _, fees, _ in owed:
+        usable = [
+            note
+            for note in notes.get((invoice.customer_id, invoice.currency), ())
+            if note.invoice_id != invoice.id and note.balance_amount_cents
+        ]
+        _use_all(unit, invoice, fees, usable)
+
+
+def _use_all(
+    unit: Unit, invoice: Invoice, fees: Sequence[Fee], notes: Sequence[CreditNote]
+) -> None:
     taken = uses(invoice.total_amount_cents, [note.balance_amount_cents for note in notes])
     for note, amount in zip(notes, taken, strict=True):
         if amount:
@@ -64,7 +79,7 @@ async def use_balances(unit: Unit, invoice: Invoice) -> None:
 
 async def give_back(unit: Unit, invoice: Invoice) -> None:
     """Return what a voided invoice had used to the balances, unless a note was itself voided."""
-    for credit in await credit_notes.credits_on(unit, invoice.id):
+    for credit in (await credit_notes.credits_on(unit, [invoice.id])).get(invoice.id, ()):
         note = credit.note
         if note.credit_status != "voided":
             _record(unit, invoice, note, credit.amount_cents, given_back=True)

@@ -12,11 +12,16 @@ from billing_core.domain.states import (
 )
 from billing_core.ports import EventStore
 from billing_core.services import (
+    billing_entities,
     credit_note_requests,
     finalization,
+    gating,
     invoice_build,
+    invoice_coupons,
     invoice_credits,
     notes,
+    wallet_payments,
+    wallet_top_ups,
 )
 from billing_core.store import customers, invoices
 from billing_core.store.tables import Fee, Invoice, InvoiceMetadata, InvoiceSubscription
@@ -39,7 +44,8 @@ async def parts(unit: Unit, invoice: Invoice) -> tuple[list[InvoiceSubscription]
 
 
 async def page(unit: Unit, filters: Mapping[str, Any], wanted: Page) -> tuple[list[Invoice], int]:
-    """List invoices, newest first."""
+    """List invoices, newest first; an unknown billing entity is a 404."""
+    await billing_entities.check_codes(unit, filters.get("billing_entity_codes[]"))
     return await invoices.page(unit, filters, wanted)
 
 
@@ -52,11 +58,16 @@ async def of_customer(
     return await page(unit, {**filters, "external_customer_id": external_customer_id}, wanted)
 
 
-async def update(unit: Unit, invoice_id: UUID, data: InvoiceChange) -> Invoice:
+async def update(unit: Unit, events: EventStore, invoice_id: UUID, data: InvoiceChange) -> Invoice:
     """Change payment status or metadata (`docs/rules/money.md` 1.7.6, 1.7.7).
 
-    The payment status is a note only: what was paid is the sum of payments.
+    The payment status is a note only: what was paid is the sum of payments. It decides, though,
+    about a subscription that waits for the payment of an open invoice (subscriptions.md 2.5).
     """
+    if data.payment_status in {"succeeded", "failed"}:
+        settled = await _settled(unit, events, invoice_id, data.payment_status)
+        if settled is not None:
+            return settled
     invoice = await _locked(unit, invoice_id)
     check_invoice_update(
         invoice.status,  # type: ignore[arg-type]
@@ -71,6 +82,9 @@ async def update(unit: Unit, invoice_id: UUID, data: InvoiceChange) -> Invoice:
         if data.payment_status == "succeeded":
             invoice.payment_overdue = False
         await unit.flush()
+        if data.payment_status != "pending":
+            succeeded = data.payment_status == "succeeded"
+            await wallet_top_ups.settle(unit, invoice, succeeded=succeeded)
         await finalization.announce(unit, invoice, "invoice.payment_status_updated")
     await unit.flush()
     return invoice
@@ -112,8 +126,11 @@ async def void(unit: Unit, invoice_id: UUID, wish: InvoiceVoid) -> Invoice:
     invoice.voided_at = unit.now
     invoice.updated_at = unit.now
     invoice.payment_overdue = False
+    await invoice_coupons.give_back(unit, invoice)
     if planned is None:
         await invoice_credits.give_back(unit, invoice)
+        await wallet_payments.give_back(unit, invoice)
+    await wallet_top_ups.settle(unit, invoice, succeeded=False)  # it can be paid no more
     await unit.flush()
     await finalization.announce(unit, invoice, "invoice.voided")
     if planned is not None:
@@ -130,6 +147,7 @@ async def delete(unit: Unit, invoice_id: UUID) -> Invoice:
     invoice.status = "deleted"
     invoice.updated_at = unit.now
     await invoice_credits.delete_own(unit, invoice)
+    await wallet_payments.note(unit, [invoice])
     await unit.flush()
     await finalization.announce(unit, invoice, "invoice.deleted")
     return invoice
@@ -154,6 +172,21 @@ async def download(unit: Unit, invoice_id: UUID) -> Invoice:
         raise NotFound("invoice")
     if invoice.file_id is None:
         unit.promise(finalization.PDF_TOPIC, {"invoice_id": str(invoice.id)})
+    return invoice
+
+
+async def _settled(
+    unit: Unit, events: EventStore, invoice_id: UUID, payment_status: str
+) -> Invoice | None:
+    """Settle an open invoice; None for all others."""
+    invoice = await invoices.lock(unit, invoice_id)
+    if invoice is None or invoice.status != "open":
+        return None
+    succeeded = payment_status == "succeeded"
+    if invoice.invoice_type == wallet_top_ups.KIND:
+        await wallet_top_ups.settle(unit, invoice, succeeded=succeeded)
+    else:
+        await gating.settle(unit, events, invoice, is_paid=succeeded)
     return invoice
 
 

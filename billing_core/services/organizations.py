@@ -2,15 +2,13 @@
 
 import hashlib
 import secrets
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from billing_core.clock import wall_now
 from billing_core.domain.errors import NotFound
 from billing_core.domain.numbering import default_prefix
-from billing_core.services import billable_metrics, plans
+from billing_core.services import billable_metrics, billing_entities, plans
 from billing_core.store import organizations
 from billing_core.store.tables import ApiKey, BillingEntity, Organization
 from billing_core.store.unit import Unit, Units
@@ -149,39 +147,17 @@ async def get(unit: Unit) -> tuple[Organization, BillingEntity]:
 async def update(unit: Unit, data: OrganizationChange) -> tuple[Organization, BillingEntity]:
     """Change the organization: most of it is its default billing entity."""
     organization, entity = await get(unit)
-    given: Mapping[str, Any] = data.given(
+    settings = data.given(
         leave_out=frozenset({"billing_configuration", "resolve_customer_ids", "webhook_url"})
     )
-    for name, value in given.items():
-        if value is not None or name in data.nullable():
-            setattr(entity, name, value)
-    if data.document_numbering is not None:
-        entity.document_numbering = (
-            "per_customer" if data.document_numbering == "per_customer" else "per_billing_entity"
-        )
-    if data.document_number_prefix is not None:
-        entity.document_number_prefix = data.document_number_prefix.upper()
+    if data.document_numbering == "per_organization":
+        settings["document_numbering"] = "per_billing_entity"
     if data.billing_configuration is not None:
-        for name, value in data.billing_configuration.given().items():
-            if value is not None or name == "invoice_footer":
-                setattr(entity, name, value)
+        settings |= data.billing_configuration.given()
+    await billing_entities.change(unit, entity, settings)
     if data.resolve_customer_ids is not None:
         organization.resolve_customer_ids = data.resolve_customer_ids
-    entity.updated_at = unit.now
     return organization, entity
-
-
-async def entities(unit: Unit) -> list[BillingEntity]:
-    """List billing entities."""
-    return await organizations.entities(unit)
-
-
-async def entity(unit: Unit, code: str) -> BillingEntity:
-    """Return a billing entity, or refuse."""
-    found = await organizations.entity_by_code(unit, code)
-    if found is None:
-        raise NotFound("billing_entity")
-    return found
 
 
 def _end(key: ApiKey, at: datetime) -> None:

@@ -27,6 +27,7 @@ class PlainEvents:
     ) -> tuple[list[IncomingEvent], str] | None:
         """Return the rows of a batch and its answer in JSON, without brackets; None to decline."""
         known = self._known
+        of_org = blake2b(org_id, digest_size=KEY_BYTES)
         created_at = created_at_text(now_us)
         rows: list[IncomingEvent] = []
         answers: list[str] = []
@@ -40,30 +41,18 @@ class PlainEvents:
             names = known.get((org_id, subscription, code))
             if names is None:
                 names = self._new_names(org_id, subscription, code)
-            length = len(transaction)
-            if names is None or not is_plain(transaction) or length in _OTHER_KEYS:
+            if names is None or not is_plain(transaction) or len(transaction) in _OTHER_KEYS:
                 return None
             properties = plain_properties(event.properties)
             at_us = now_us if event.timestamp is None else whole_seconds_us(event.timestamp)
             if properties is None or at_us is None:
                 return None
             mask, series = names
-            digest = blake2b(org_id + transaction.encode(), digest_size=KEY_BYTES).digest()
-            key = (int.from_bytes(digest, "big") ^ mask).to_bytes(KEY_BYTES, "big")
-            rows.append(
-                IncomingEvent(
-                    org_id,
-                    key,
-                    series,
-                    transaction,
-                    subscription,
-                    code,
-                    at_us,
-                    properties,
-                    None,
-                    now_us,
-                )
-            )
+            hashed = of_org.copy()
+            hashed.update(transaction.encode())
+            key = (int.from_bytes(hashed.digest()) ^ mask).to_bytes(KEY_BYTES)
+            columns = (org_id, key, series, transaction, subscription, code, at_us, properties)
+            rows.append(IncomingEvent._make((*columns, None, now_us)))
             digits = key.hex()
             answers.append(
                 f'{{"lago_id":"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-'

@@ -3,19 +3,19 @@
 Every function here wants the customer's lock held, so that one change follows the other.
 """
 
-from datetime import datetime
 from typing import Any
 
-from billing_core.domain.calendar import local_date
 from billing_core.domain.plan_changes import yearly_amount_cents
-from billing_core.domain.states import check_subscription_transition
-from billing_core.services import schedule, subscription_end, subscription_start
-from billing_core.services.shapes.subscriptions import times_of
+from billing_core.services import (
+    activation_rules,
+    schedule,
+    subscription_end,
+    subscription_news,
+    takeovers,
+)
 from billing_core.store import customers, subscriptions
 from billing_core.store.tables import Plan, Subscription
 from billing_core.store.unit import Unit
-
-UPGRADE_TOPIC = "billing.upgrade"
 
 
 async def change(
@@ -23,26 +23,36 @@ async def change(
 ) -> Subscription:
     """Move a subscription to another plan, and return the row that is in force now.
 
-    `given` is what the caller sent of name, ending_at (an instant), consolidate_invoice and
-    purchase_order_number. A row that has not started yet changes in place. A plan that costs as
-    much or more in a year takes over at once; a cheaper one waits for the end of the period, and
-    what waited before is canceled (`docs/rules/subscriptions.md` 2.8 and 2.9).
+    `given` is what the caller sent of activation_rules, name, ending_at (an instant),
+    consolidate_invoice, purchase_order_number, own_entity and payment_method_type. A row that has
+    not started yet changes in place. A plan that costs as much or more in a year takes over at
+    once; a cheaper one waits for the end of the period, and what waited before is canceled
+    (`docs/rules/subscriptions.md` 2.8 and 2.9).
     """
     if current.status == "pending":
         return await _change_in_place(unit, current, plan, given)
     is_upgrade = _yearly(plan) >= _yearly(current.plan)
-    waiting = (await subscriptions.pending_successors(unit, [current.id])).get(current.id)
-    if waiting is not None and waiting.plan_id == plan.id and not is_upgrade:
-        return current  # asked for twice
     await subscription_end.cancel_successor(unit, current)
     successor = _successor(unit, current, plan, given)
     subscriptions.add(unit, successor)
     await unit.flush()
+    await activation_rules.save(unit, successor, given.get("activation_rules") or [])
     if is_upgrade:
-        await _upgrade(unit, current, successor)
+        await takeovers.upgrade(unit, current, successor)
         return successor
-    await subscription_end.announce(unit, current, "subscription.updated")
+    await subscription_news.announce(unit, current, "subscription.updated")
     return current
+
+
+async def waits_for(unit: Unit, current: Subscription, plan: Plan) -> bool:
+    """Tell whether a subscription is to go on with this plan, or an override of it.
+
+    That was asked for before, and the next plan still is the cheaper one.
+    """
+    waiting = (await subscriptions.pending_successors(unit, [current.id])).get(current.id)
+    if waiting is None or plan.id not in {waiting.plan_id, waiting.plan.parent_id}:
+        return False
+    return _yearly(waiting.plan) < _yearly(current.plan)
 
 
 async def price_changed(unit: Unit, plan: Plan) -> None:
@@ -54,46 +64,15 @@ async def price_changed(unit: Unit, plan: Plan) -> None:
     for former, _ in await subscriptions.scheduled_changes(unit, plan.id):
         await customers.lock(unit, former.customer_id)
     for former, successor in await subscriptions.scheduled_changes(unit, plan.id):
+        await takeovers.in_force(unit, former)
+        if successor.status != "pending":
+            continue  # its day had come
         now_costs, would_cost = _yearly(former.plan), _yearly(successor.plan)
         if former.plan_id == plan.id and now_costs < would_cost:
             await subscription_end.cancel_successor(unit, former)
-            await subscription_end.announce(unit, former, "subscription.updated")
+            await subscription_news.announce(unit, former, "subscription.updated")
         elif successor.plan_id == plan.id and now_costs <= would_cost:
-            await _upgrade(unit, former, successor)
-
-
-async def hand_over(
-    unit: Unit, former: Subscription, successor: Subscription, at: datetime
-) -> None:
-    """Let a pending successor take over from an active subscription at an instant."""
-    check_subscription_transition(former.status, "terminated")  # type: ignore[arg-type]
-    former.status = "terminated"
-    former.terminated_at = at
-    former.updated_at = unit.now
-    schedule.stop(former)
-    successor.historical_usage_amount_cents = former.historical_usage_amount_cents
-    await unit.flush()  # before the next row: one external id has one active row
-    await subscription_start.activate(unit, successor, at)
-    await subscription_end.announce(unit, former, "subscription.terminated")
-    await subscription_end.announce(unit, successor, "subscription.started")
-
-
-async def _upgrade(unit: Unit, former: Subscription, successor: Subscription) -> None:
-    """Let the next plan take over now; a job bills both sides.
-
-    Periods of the old plan that ended unbilled are remembered: they are billed first.
-    """
-    today = local_date(unit.now, times_of(former).tz)
-    unbilled = [str(day) for day in schedule.unbilled_days(former, today)]
-    await hand_over(unit, former, successor, unit.now)
-    unit.promise(
-        UPGRADE_TOPIC,
-        {
-            "former_id": str(former.id),
-            "successor_id": str(successor.id),
-            "unbilled_days": unbilled,
-        },
-    )
+            await takeovers.upgrade(unit, former, successor)
 
 
 async def _change_in_place(
@@ -104,7 +83,9 @@ async def _change_in_place(
     current.on_termination_credit_note = _credit_note_rule(plan)
     current.updated_at = unit.now
     await unit.flush()
-    await subscription_end.announce(unit, current, "subscription.updated")
+    if given.get("activation_rules") is not None:
+        await activation_rules.save(unit, current, given["activation_rules"])
+    await subscription_news.announce(unit, current, "subscription.updated")
     return current
 
 
@@ -134,6 +115,9 @@ def _successor(
         purchase_order_number=given.get("purchase_order_number", current.purchase_order_number),
     )
     successor.customer, successor.plan = current.customer, plan
+    schedule.plan_alert(successor, unit.now)
+    successor.own_entity = given.get("own_entity", current.own_entity)
+    successor.payment_method_type = given.get("payment_method_type", "provider")
     return successor
 
 

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from billing_core.domain.errors import NotFound
-from billing_core.services import charge_filters, charges, plans
+from billing_core.services import charge_filters, charges, plan_snapshots, plans
 from billing_core.store import catalog
 from billing_core.store.tables import Charge, ChargeFilter, Plan
 from billing_core.store.unit import Unit
@@ -24,30 +24,33 @@ async def page(unit: Unit, plan_code: str, wanted: Page) -> tuple[list[Charge], 
 
 async def create(unit: Unit, plan_code: str, data: ChargeIn) -> Charge:
     """Add a charge to a plan."""
-    plan = await plans.get(unit, plan_code)
+    plan = await plans.get_to_change(unit, plan_code)
+    before = plan_snapshots.taken(plan, wanted=data.cascade_updates)
     position = max((one.position for one in plan.charges), default=-1) + 1
     charge = await charges.create(unit, plan, data, position, {one.code for one in plan.charges})
-    await plans.changed(unit, plan)
+    await plans.changed(unit, plan, before)
     return charge
 
 
 async def update(unit: Unit, plan_code: str, code: str, data: ChargeIn) -> Charge:
     """Change a charge, as far as the plan's subscriptions allow."""
-    plan = await plans.get(unit, plan_code)
+    plan = await plans.get_to_change(unit, plan_code)
+    before = plan_snapshots.taken(plan, wanted=data.cascade_updates)
     charge = _charge(plan, code)
     others = {one.code for one in plan.charges} - {charge.code}
     live = await catalog.plan_is_subscribed(unit, plan.id)
     await charges.change(unit, charge, data, others, live=live)
-    await plans.changed(unit, plan)
+    await plans.changed(unit, plan, before)
     return charge
 
 
-async def delete(unit: Unit, plan_code: str, code: str) -> Charge:
-    """Take a charge off a plan."""
-    plan = await plans.get(unit, plan_code)
+async def delete(unit: Unit, plan_code: str, code: str, *, cascade: bool = False) -> Charge:
+    """Take a charge off a plan; with `cascade` off its overrides, too."""
+    plan = await plans.get_to_change(unit, plan_code)
+    before = plan_snapshots.taken(plan, wanted=cascade)
     charge = _charge(plan, code)
     charge.deleted_at = unit.now
-    await plans.changed(unit, plan)
+    await plans.changed(unit, plan, before)
     return charge
 
 
@@ -72,11 +75,12 @@ async def create_filter(
     unit: Unit, plan_code: str, code: str, data: ChargeFilterIn
 ) -> tuple[Charge, ChargeFilter]:
     """Add a filter behind the others of a charge."""
-    plan = await plans.get(unit, plan_code)
+    plan = await plans.get_to_change(unit, plan_code)
+    before = plan_snapshots.taken(plan, wanted=data.cascade_updates)
     charge = _charge(plan, code)
     position = max((one.position for one in charge.filters), default=-1) + 1
     row = await charge_filters.create(unit, charge, data, position)
-    await _filters_changed(unit, plan, charge)
+    await _filters_changed(unit, plan, charge, before)
     return charge, row
 
 
@@ -84,30 +88,37 @@ async def update_filter(
     unit: Unit, plan_code: str, code: str, filter_id: UUID, data: ChargeFilterIn
 ) -> tuple[Charge, ChargeFilter]:
     """Change a filter."""
-    plan = await plans.get(unit, plan_code)
+    plan = await plans.get_to_change(unit, plan_code)
+    before = plan_snapshots.taken(plan, wanted=data.cascade_updates)
     charge = _charge(plan, code)
     row = _filter(charge, filter_id)
     charge_filters.change(unit, charge, row, data)
-    await _filters_changed(unit, plan, charge)
+    await _filters_changed(unit, plan, charge, before)
     return charge, row
 
 
 async def delete_filter(
-    unit: Unit, plan_code: str, code: str, filter_id: UUID
+    unit: Unit, plan_code: str, code: str, filter_id: UUID, *, cascade: bool = False
 ) -> tuple[Charge, ChargeFilter]:
-    """Take a filter off a charge: its events are priced by the others, or by the charge."""
-    plan = await plans.get(unit, plan_code)
+    """Take a filter off a charge: its events are priced by the others, or by the charge.
+
+    With `cascade` it goes from the plan's overrides, too.
+    """
+    plan = await plans.get_to_change(unit, plan_code)
+    before = plan_snapshots.taken(plan, wanted=cascade)
     charge = _charge(plan, code)
     row = _filter(charge, filter_id)
     row.deleted_at = unit.now
-    await _filters_changed(unit, plan, charge)
+    await _filters_changed(unit, plan, charge, before)
     return charge, row
 
 
-async def _filters_changed(unit: Unit, plan: Plan, charge: Charge) -> None:
+async def _filters_changed(
+    unit: Unit, plan: Plan, charge: Charge, before: plan_snapshots.Snapshot | None
+) -> None:
     charge.updated_at = unit.now
     await charge_filters.reload(unit, charge)
-    await plans.changed(unit, plan)
+    await plans.changed(unit, plan, before)
 
 
 def _charge(plan: Plan, code: str) -> Charge:

@@ -1,7 +1,7 @@
 """The fixed charges of a plan one by one."""
 
 from billing_core.domain.errors import NotFound
-from billing_core.services import fixed_charges, plans
+from billing_core.services import fixed_charges, plan_snapshots, plans
 from billing_core.store import catalog
 from billing_core.store import fixed_charges as fixed_charge_store
 from billing_core.store.tables import FixedCharge, Plan
@@ -23,33 +23,38 @@ async def page(unit: Unit, plan_code: str, wanted: Page) -> tuple[list[FixedChar
 
 async def create(unit: Unit, plan_code: str, data: FixedChargeIn) -> FixedCharge:
     """Add a fixed charge to a plan and its running subscriptions."""
-    plan = await plans.get(unit, plan_code)
+    plan = await plans.get_to_change(unit, plan_code)
+    before = plan_snapshots.taken(plan, wanted=data.cascade_updates)
     position = max((one.position for one in plan.fixed_charges), default=-1) + 1
     taken = {one.code for one in plan.fixed_charges}
-    row, at_once = await fixed_charges.create(unit, plan, data, position, taken)
-    fixed_charges.promise_increases(unit, at_once)
-    await plans.changed(unit, plan)
+    row, billed_at_once = await fixed_charges.create(unit, plan, data, position, taken)
+    fixed_charges.promise_increases(unit, billed_at_once)
+    at_once = {row.id} if data.apply_units_immediately else set()
+    await plans.changed(unit, plan, before, at_once)
     return row
 
 
 async def update(unit: Unit, plan_code: str, code: str, data: FixedChargeIn) -> FixedCharge:
     """Change a fixed charge, as far as the plan's subscriptions allow."""
-    plan = await plans.get(unit, plan_code)
+    plan = await plans.get_to_change(unit, plan_code)
+    before = plan_snapshots.taken(plan, wanted=data.cascade_updates)
     row = _fixed_charge(plan, code)
     others = {one.code for one in plan.fixed_charges} - {row.code}
     live = await catalog.plan_is_subscribed(unit, plan.id)
-    at_once = await fixed_charges.change(unit, row, data, others, live=live)
-    fixed_charges.promise_increases(unit, at_once)
-    await plans.changed(unit, plan)
+    billed_at_once = await fixed_charges.change(unit, row, data, others, live=live)
+    fixed_charges.promise_increases(unit, billed_at_once)
+    at_once = {row.id} if data.apply_units_immediately else set()
+    await plans.changed(unit, plan, before, at_once)
     return row
 
 
-async def delete(unit: Unit, plan_code: str, code: str) -> FixedCharge:
-    """Take a fixed charge off a plan."""
-    plan = await plans.get(unit, plan_code)
+async def delete(unit: Unit, plan_code: str, code: str, *, cascade: bool = False) -> FixedCharge:
+    """Take a fixed charge off a plan; with `cascade` off its overrides, too."""
+    plan = await plans.get_to_change(unit, plan_code)
+    before = plan_snapshots.taken(plan, wanted=cascade)
     row = _fixed_charge(plan, code)
     row.deleted_at = unit.now
-    await plans.changed(unit, plan)
+    await plans.changed(unit, plan, before)
     return row
 
 

@@ -83,6 +83,11 @@ async def price_windows(
     ]
 
 
+def total_cents(charges: Sequence[PricedCharge]) -> int:
+    """Return what priced charges come to in minor units, without taxes and minimum spends."""
+    return sum(fee.amount_cents for charge in charges for fee in charge.fees)
+
+
 def priced(metering: Metering, one: Measured) -> PricedFee:
     """Price one bucket and group."""
     terms = metering.tariff.terms_of(one.bucket)

@@ -1,14 +1,20 @@
 """When a subscription is due: its next billing day, as a local date and as an instant."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
-from billing_core.domain.calendar import local_date, next_billing_day, start_of_day
+from billing_core.domain.calendar import (
+    local_date,
+    moved_billing_day,
+    next_billing_day,
+    start_of_day,
+)
 from billing_core.services.shapes.subscriptions import times_of
 from billing_core.store import subscriptions
 from billing_core.store.tables import Subscription
 from billing_core.store.unit import Unit
 
 ONE_DAY = timedelta(days=1)
+ALERTED_BEFORE = (timedelta(days=45), timedelta(days=15))
 
 
 def set_next(subscription: Subscription, after: date) -> None:
@@ -55,11 +61,37 @@ async def jump(unit: Unit) -> None:
         set_next(subscription, after)
         while subscription.next_billing_on in billed:
             set_next(subscription, subscription.next_billing_on)
+        plan_alert(subscription, unit.now)
+
+
+async def resume_former(unit: Unit, successor: Subscription) -> None:
+    """Bill a subscription again whose successor gave up: days that were held are made up for."""
+    if successor.previous_subscription_id is not None:
+        for former in await subscriptions.by_ids(unit, [successor.previous_subscription_id]):
+            zone_changed(former)
+
+
+def plan_alert(subscription: Subscription, now: datetime) -> None:
+    """Plan the next warning of an end, on the UTC day of `now` at the earliest (2.6)."""
+    _plan_alert(subscription, now.date())
+
+
+def alerted(subscription: Subscription, now: datetime) -> None:
+    """Plan the warning after the one that was given on the UTC day of `now`."""
+    _plan_alert(subscription, now.date() + ONE_DAY)
+
+
+def _plan_alert(subscription: Subscription, earliest: date) -> None:
+    ending_at = subscription.ending_at
+    days = [ending_at.date() - one for one in ALERTED_BEFORE] if ending_at else []
+    coming = [day for day in days if day >= earliest]
+    subscription.next_termination_alert_on = min(coming) if coming else None
 
 
 def zone_changed(subscription: Subscription) -> None:
-    """Recompute the due instant after the customer moved to another zone."""
+    """Recompute the next billing day, and when it begins, after the customer moved."""
     if subscription.next_billing_on is None:
         return
-    tz = times_of(subscription).tz
-    subscription.next_billing_at = start_of_day(subscription.next_billing_on, tz)
+    times = times_of(subscription)
+    subscription.next_billing_on = moved_billing_day(times, subscription.next_billing_on)
+    subscription.next_billing_at = start_of_day(subscription.next_billing_on, times.tz)

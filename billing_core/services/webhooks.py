@@ -10,6 +10,8 @@ from uuid import UUID
 
 from billing_core.clock import wall_now
 from billing_core.domain.errors import Invalid, NotFound
+from billing_core.ports import EventStore
+from billing_core.services import event_checks
 from billing_core.store import webhooks
 from billing_core.store.tables import Outbox, Webhook, WebhookAttempt, WebhookEndpoint
 from billing_core.store.unit import Unit
@@ -38,9 +40,12 @@ class Delivery:
     attempt: int
 
 
-async def create_endpoint(unit: Unit, data: WebhookEndpointIn) -> WebhookEndpoint:
+async def create_endpoint(
+    unit: Unit, events: EventStore, data: WebhookEndpointIn
+) -> WebhookEndpoint:
     """Register an endpoint (`docs/rules/money.md` 6.1.7)."""
-    if await webhooks.count_endpoints(unit) >= MOST_ENDPOINTS:
+    others = await webhooks.count_endpoints(unit)
+    if others >= MOST_ENDPOINTS:
         raise Invalid.field("base", "exceeded_limit")
     _check_url(data.webhook_url)
     await _refuse_known(unit, data.webhook_url, None)
@@ -56,6 +61,8 @@ async def create_endpoint(unit: Unit, data: WebhookEndpointIn) -> WebhookEndpoin
     )
     webhooks.add(unit, endpoint)
     await unit.flush()
+    if not others:
+        await event_checks.begin(unit, events)
     return endpoint
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, inspect, or_, select
 
 from billing_core.store.pages import page_of
 from billing_core.store.tables import (
@@ -12,6 +12,8 @@ from billing_core.store.tables import (
     BillableMetric,
     Charge,
     ChargeFilter,
+    Commitment,
+    FixedCharge,
     Plan,
     PricingUnit,
     Subscription,
@@ -22,6 +24,7 @@ from billing_core.store.unit import Unit
 from billing_core.wire.pages import Page
 
 Coded = TypeVar("Coded", AddOn, BillableMetric, PricingUnit, Tax)
+Copied = TypeVar("Copied", Charge, ChargeFilter, FixedCharge, Plan)
 
 
 async def metric_by_code(unit: Unit, code: str) -> BillableMetric | None:
@@ -60,7 +63,12 @@ async def metric_is_used(unit: Unit, metric_id: UUID) -> bool:
     """Tell whether a live plan prices the metric."""
     found = await unit.session.scalar(
         select(Charge.id)
-        .where(Charge.billable_metric_id == metric_id, Charge.deleted_at.is_(None))
+        .join(Plan, Plan.id == Charge.plan_id)
+        .where(
+            Charge.billable_metric_id == metric_id,
+            Charge.deleted_at.is_(None),
+            Plan.deleted_at.is_(None),
+        )
         .limit(1)
     )
     return found is not None
@@ -137,18 +145,42 @@ async def plans_page(unit: Unit, page: Page) -> tuple[list[Plan], int]:
 
 
 async def plan_is_subscribed(unit: Unit, plan_id: UUID) -> bool:
-    """Tell whether any subscription, of whatever status, references the plan."""
+    """Tell whether any subscription, of whatever status, references the plan or its overrides."""
     found = await unit.session.scalar(
-        select(Subscription.id).where(Subscription.plan_id == plan_id).limit(1)
+        select(Subscription.id)
+        .join(Plan, Plan.id == Subscription.plan_id)
+        .where(or_(Plan.id == plan_id, Plan.parent_id == plan_id))
+        .limit(1)
     )
     return found is not None
+
+
+async def overrides_of(unit: Unit, plan_id: UUID) -> list[Plan]:
+    """Return the live overrides of a plan, the oldest first."""
+    rows = await unit.session.scalars(
+        select(Plan)
+        .where(Plan.parent_id == plan_id, Plan.deleted_at.is_(None))
+        .order_by(Plan.created_at, Plan.id)
+    )
+    return list(rows)
+
+
+async def lock_plan(unit: Unit, plan_id: UUID) -> Plan | None:
+    """Return a live plan as it is now, and let nobody else change it meanwhile."""
+    return await unit.session.scalar(
+        select(Plan)
+        .where(Plan.id == plan_id, Plan.deleted_at.is_(None))
+        .with_for_update(of=Plan, key_share=True)
+        .execution_options(populate_existing=True)
+    )
 
 
 async def live_subscriptions_of_plan(unit: Unit, plan_id: UUID) -> list[Subscription]:
     """Return the active and pending subscriptions of a plan."""
     rows = await unit.session.scalars(
         select(Subscription).where(
-            Subscription.plan_id == plan_id, Subscription.status.in_(("active", "pending"))
+            Subscription.plan_id == plan_id,
+            Subscription.status.in_(("active", "pending", "incomplete")),
         )
     )
     return list(rows)
@@ -221,6 +253,22 @@ def add(unit: Unit, row: Any) -> None:
     unit.session.add(row)
 
 
+def copy(unit: Unit, row: Copied, **changes: Any) -> Copied:
+    """Put a copy of a row in the unit, new in id and age, with these columns changed."""
+    columns = {one.key: getattr(row, one.key) for one in inspect(type(row)).column_attrs}
+    del columns["id"]
+    age = {"created_at": unit.now, "updated_at": unit.now}
+    made = type(row)(**columns | age | changes)
+    unit.session.add(made)
+    return made
+
+
 async def plan_by_id(unit: Unit, plan_id: UUID) -> Plan | None:
     """Find a plan, deleted or not."""
     return await unit.session.scalar(select(Plan).where(Plan.id == plan_id))
+
+
+async def drop_commitment(unit: Unit, commitment: Commitment) -> None:
+    """Delete a plan's minimum commitment; fees for it stand by themselves."""
+    await unit.session.delete(commitment)
+    await unit.flush()

@@ -109,17 +109,18 @@ def _by_ranges(query: Select[Any], filters: Mapping[str, Any]) -> Select[Any]:
     return query
 
 
-async def available(unit: Unit, invoice: Invoice) -> list[CreditNote]:
-    """Return the notes that may pay an invoice, the oldest first (`docs/rules/money.md` 3.14).
+async def available(
+    unit: Unit, customer_ids: Iterable[UUID]
+) -> dict[tuple[UUID, str], list[CreditNote]]:
+    """Return the notes that may pay invoices, by customer and currency, the oldest first.
 
-    The caller holds the customer's lock, so that the balances stay as they are read.
+    Source: `docs/rules/money.md` 3.14. The caller holds the customers' locks, so that the balances
+    stay as they are read.
     """
     rows = await unit.session.scalars(
         select(CreditNote)
         .where(
-            CreditNote.customer_id == invoice.customer_id,
-            CreditNote.currency == invoice.currency,
-            CreditNote.invoice_id != invoice.id,
+            CreditNote.customer_id.in_(sorted(set(customer_ids))),
             CreditNote.status == "finalized",
             CreditNote.credit_status == "available",
             CreditNote.balance_amount_cents > 0,
@@ -127,7 +128,10 @@ async def available(unit: Unit, invoice: Invoice) -> list[CreditNote]:
         .order_by(CreditNote.created_at, CreditNote.id)
         .execution_options(populate_existing=True)
     )
-    return list(rows)
+    found: dict[tuple[UUID, str], list[CreditNote]] = {}
+    for row in rows:
+        found.setdefault((row.customer_id, row.currency), []).append(row)
+    return found
 
 
 async def on_invoice(unit: Unit, invoice_id: UUID, *statuses: str) -> list[CreditNote]:
@@ -161,14 +165,17 @@ async def credited(unit: Unit, fee_ids: Iterable[UUID]) -> dict[UUID, Decimal]:
     return found
 
 
-async def credits_on(unit: Unit, invoice_id: UUID) -> list[Credit]:
-    """Return what notes paid of an invoice, in the order in which they were used."""
+async def credits_on(unit: Unit, invoice_ids: Iterable[UUID]) -> dict[UUID, list[Credit]]:
+    """Return what notes paid of invoices, by invoice, in the order in which they were used."""
     rows = await unit.session.scalars(
         select(Credit)
-        .where(Credit.invoice_id == invoice_id, Credit.given_back.is_(False))
+        .where(Credit.invoice_id.in_(sorted(invoice_ids)), Credit.given_back.is_(False))
         .order_by(Credit.id)
     )
-    return list(rows)
+    found: dict[UUID, list[Credit]] = {}
+    for row in rows:
+        found.setdefault(row.invoice_id, []).append(row)
+    return found
 
 
 async def last_subscription_fee(unit: Unit, subscription_id: UUID) -> Fee | None:

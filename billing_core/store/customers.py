@@ -1,6 +1,6 @@
 """Queries about customers."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -34,6 +34,18 @@ async def lock(unit: Unit, customer_id: UUID) -> Customer:
     )
     assert row is not None
     return row
+
+
+async def lock_all(unit: Unit, customer_ids: Iterable[UUID]) -> dict[UUID, Customer]:
+    """Lock several customers, in the order of their ids; see `lock`."""
+    rows = await unit.session.scalars(
+        select(Customer)
+        .where(Customer.id.in_(sorted(set(customer_ids))))
+        .order_by(Customer.id)
+        .with_for_update(of=Customer, key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    return {row.id: row for row in rows}
 
 
 def add(unit: Unit, customer: Customer) -> None:

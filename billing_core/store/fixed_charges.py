@@ -59,14 +59,17 @@ async def of_add_on(unit: Unit, add_on_id: UUID) -> list[FixedCharge]:
 
 
 async def followers(unit: Unit, fixed_charge: FixedCharge) -> list[Subscription]:
-    """Return the plan's active subscriptions without a number of units of their own."""
+    """Return the plan's subscriptions in force without a number of units of their own.
+
+    Those that wait for their payment are among them.
+    """
     overridden = select(FixedChargeOverride.subscription_id).where(
         FixedChargeOverride.fixed_charge_id == fixed_charge.id
     )
     rows = await unit.session.scalars(
         select(Subscription).where(
             Subscription.plan_id == fixed_charge.plan_id,
-            Subscription.status == "active",
+            Subscription.status.in_(("active", "incomplete")),
             Subscription.id.not_in(overridden),
         )
     )

@@ -54,6 +54,16 @@ async def lock(unit: Unit, invoice_id: UUID) -> Invoice | None:
     )
 
 
+async def open_of_subscription(unit: Unit, subscription_id: UUID) -> Invoice | None:
+    """Find, and lock, the open invoice that must be paid before a subscription starts."""
+    found = await unit.session.scalar(
+        select(Invoice.id)
+        .join(InvoiceSubscription, InvoiceSubscription.invoice_id == Invoice.id)
+        .where(InvoiceSubscription.subscription_id == subscription_id, Invoice.status == "open")
+    )
+    return None if found is None else await lock(unit, found)
+
+
 async def lines(unit: Unit, invoice_id: UUID) -> list[InvoiceSubscription]:
     """Return an invoice's subscription lines, the older subscription first."""
     rows = await unit.session.scalars(
@@ -74,25 +84,25 @@ async def fees(unit: Unit, invoice_id: UUID) -> list[Fee]:
     return list(rows)
 
 
-async def next_sequence(unit: Unit, customer_id: UUID, entity_id: UUID) -> int:
-    """Return the next per-customer number; the caller holds the customer's lock."""
-    highest = await unit.session.scalar(
-        select(func.max(Invoice.sequential_id)).where(
-            Invoice.customer_id == customer_id, Invoice.billing_entity_id == entity_id
-        )
+async def last_sequences(unit: Unit, customer_ids: Iterable[UUID]) -> dict[tuple[UUID, UUID], int]:
+    """Return the highest number by customer and entity; the caller holds the customers' locks."""
+    rows = await unit.session.execute(
+        select(Invoice.customer_id, Invoice.billing_entity_id, func.max(Invoice.sequential_id))
+        .where(Invoice.customer_id.in_(sorted(customer_ids)), Invoice.sequential_id.is_not(None))
+        .group_by(Invoice.customer_id, Invoice.billing_entity_id)
     )
-    return (highest or 0) + 1
+    return {(row[0], row[1]): row[2] or 0 for row in rows}
 
 
-async def next_entity_sequence(unit: Unit, entity_id: UUID) -> int:
-    """Return the next per-entity number, serialised by a lock on the entity."""
+async def last_entity_sequence(unit: Unit, entity_id: UUID) -> int:
+    """Return the highest per-entity number, serialised by a lock on the entity."""
     await unit.session.scalar(
         select(BillingEntity.id).where(BillingEntity.id == entity_id).with_for_update()
     )
     highest = await unit.session.scalar(
         select(func.max(Invoice.entity_sequential_id)).where(Invoice.billing_entity_id == entity_id)
     )
-    return (highest or 0) + 1
+    return highest or 0
 
 
 async def page(unit: Unit, filters: Mapping[str, Any], wanted: Page) -> tuple[list[Invoice], int]:
@@ -244,7 +254,9 @@ async def newly_overdue(unit: Unit, today: date, limit: int) -> list[Invoice]:
             Invoice.payment_due_date < today,
             Invoice.payment_overdue.is_(False),
         )
+        .order_by(Invoice.id)
         .limit(limit)
+        .with_for_update(of=Invoice, key_share=True)  # one of two who come tells of it
     )
     return list(rows)
 
@@ -266,25 +278,34 @@ async def due_dates(unit: Unit) -> dict[str, date]:
     return {job: day for job, day in found.items() if day is not None}
 
 
-async def subscription_fee_days(unit: Unit, subscription_id: UUID, invoice_id: UUID) -> list[date]:
-    """Return for which billing days earlier, still standing invoices charge a subscription fee.
+async def subscription_fee_days(
+    unit: Unit, subscription_ids: Iterable[UUID], before: UUID | None = None
+) -> dict[UUID, list[date]]:
+    """Return, by subscription, for which billing days standing invoices charge its fee.
 
-    Later ones do not count, so that a draft that is recomputed stays what it was.
+    Those made after `before` do not count, so that a draft that is recomputed stays what it was.
     """
-    rows = await unit.session.scalars(
-        select(InvoiceSubscription.billed_on)
-        .join(Fee, Fee.invoice_id == InvoiceSubscription.invoice_id)
+    query = (
+        select(InvoiceSubscription.subscription_id, InvoiceSubscription.billed_on)
+        .join(
+            Fee,
+            (Fee.invoice_id == InvoiceSubscription.invoice_id)
+            & (Fee.subscription_id == InvoiceSubscription.subscription_id),
+        )
         .join(Invoice, Invoice.id == InvoiceSubscription.invoice_id)
         .where(
-            InvoiceSubscription.subscription_id == subscription_id,
-            Fee.subscription_id == subscription_id,
+            InvoiceSubscription.subscription_id.in_(sorted(subscription_ids)),
             Fee.fee_type == "subscription",
             Fee.deleted_at.is_(None),
-            Invoice.id < invoice_id,
             Invoice.status.not_in(GONE),
         )
     )
-    return list(rows)
+    if before is not None:
+        query = query.where(Invoice.id < before)
+    found: dict[UUID, list[date]] = {}
+    for subscription_id, day in await unit.session.execute(query):
+        found.setdefault(subscription_id, []).append(day)
+    return found
 
 
 async def fees_page(unit: Unit, filters: Mapping[str, Any], wanted: Page) -> tuple[list[Fee], int]:

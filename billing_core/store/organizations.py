@@ -1,9 +1,10 @@
 """Queries about organizations, their keys and billing entities."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from billing_core.store.tables import ApiKey, BillingEntity, Organization
@@ -23,6 +24,11 @@ async def default_entity(unit: Unit) -> BillingEntity:
 async def entity_by_code(unit: Unit, code: str) -> BillingEntity | None:
     """Find a billing entity by code."""
     return await unit.session.scalar(select(BillingEntity).where(BillingEntity.code == code))
+
+
+async def entity_by_id(unit: Unit, entity_id: UUID) -> BillingEntity | None:
+    """Find a billing entity by id."""
+    return await unit.session.scalar(select(BillingEntity).where(BillingEntity.id == entity_id))
 
 
 async def entities(unit: Unit) -> list[BillingEntity]:
@@ -52,6 +58,15 @@ async def key_by_hash(session: AsyncSession, key_hash: str) -> tuple[ApiKey, Org
         )
     ).first()
     return None if found is None else (found[0], found[1])
+
+
+async def note_uses(session: AsyncSession, used: Mapping[UUID, datetime]) -> None:
+    """Write down when keys were last used, unless another process knows of a later use."""
+    for key_id, at in sorted(used.items()):  # one order, so that writers never wait for each other
+        later = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < at)
+        await session.execute(
+            update(ApiKey).where(ApiKey.id == key_id, later).values(last_used_at=at)
+        )
 
 
 async def organization_by_id(session: AsyncSession, org_id: UUID) -> Organization | None:

@@ -16,6 +16,8 @@ from billing_core.store.tables import (
 from billing_core.store.unit import Unit
 from billing_core.wire.pages import Page
 
+# the one bills no usage, the other some that its period's invoice lists in full
+UNLISTED = ("subscription_starting", "progressive_billing")
 BILLED = ("draft", "finalized", "failed", "pending")
 
 
@@ -40,7 +42,7 @@ async def periods(
             Customer.deleted_at.is_(None),
             Subscription.external_id == external_subscription_id,
             Invoice.status.in_(BILLED),
-            InvoiceSubscription.invoicing_reason != "subscription_starting",
+            InvoiceSubscription.invoicing_reason.not_in(UNLISTED),
             InvoiceSubscription.charges_from_datetime.is_not(None),
         )
     )

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, or_, select
+from sqlalchemy import Select, and_, func, or_, select
 from sqlalchemy.orm import aliased
 
 from billing_core.store.pages import page_of
@@ -73,6 +73,21 @@ async def pending_successors(unit: Unit, ids: Iterable[UUID]) -> dict[UUID, Subs
         select(Subscription).where(
             Subscription.previous_subscription_id.in_(sorted(ids)),
             Subscription.status == "pending",
+        )
+    )
+    return {row.previous_subscription_id: row for row in rows if row.previous_subscription_id}
+
+
+async def waiting_successors(unit: Unit, ids: Iterable[UUID]) -> dict[UUID, Subscription]:
+    """Return what is to follow each of these, by the former one's id.
+
+    It waits for the end of a period (pending) or for its payment (incomplete); there is at most one
+    of each, for nothing is changed while a payment is awaited.
+    """
+    rows = await unit.session.scalars(
+        select(Subscription).where(
+            Subscription.previous_subscription_id.in_(sorted(ids)),
+            Subscription.status.in_(("pending", "incomplete")),
         )
     )
     return {row.previous_subscription_id: row for row in rows if row.previous_subscription_id}
@@ -175,19 +190,32 @@ async def page(
         )
     if filters.get("external_id"):
         query = query.where(Subscription.external_id == filters["external_id"])
-    if filters.get("plan_code") or filters.get("currency"):
+    is_overridden = filters.get("overridden")
+    if filters.get("plan_code") or filters.get("currency") or is_overridden in {"true", "false"}:
         query = query.join(Plan, Plan.id == Subscription.plan_id)
+        if is_overridden in {"true", "false"}:
+            parent = Plan.parent_id
+            query = query.where(
+                parent.is_not(None) if is_overridden == "true" else parent.is_(None)
+            )
         if filters.get("plan_code"):
             query = query.where(Plan.code == filters["plan_code"])
         if filters.get("currency"):
             query = query.where(Plan.amount_currency == filters["currency"])
     if filters.get("billing_entity_codes[]"):
-        owners = (
-            select(Customer.id)
-            .join(BillingEntity, BillingEntity.id == Customer.billing_entity_id)
-            .where(BillingEntity.code.in_(filters["billing_entity_codes[]"]))
+        entities = select(BillingEntity.id).where(
+            BillingEntity.code.in_(filters["billing_entity_codes[]"])
         )
-        query = query.where(Subscription.customer_id.in_(owners))
+        owners = select(Customer.id).where(Customer.billing_entity_id.in_(entities))
+        query = query.where(
+            or_(
+                Subscription.billing_entity_id.in_(entities),
+                and_(
+                    Subscription.billing_entity_id.is_(None),
+                    Subscription.customer_id.in_(owners),
+                ),
+            )
+        )
     return await page_of(
         unit, query, wanted, Subscription.created_at.desc(), Subscription.id.desc()
     )
@@ -202,6 +230,18 @@ async def due(unit: Unit, until: datetime, limit: int) -> list[tuple[UUID, UUID]
         .limit(limit)
     )
     return [(row[0], row[1]) for row in rows]
+
+
+async def owners_due(unit: Unit, ids: Sequence[UUID], until: datetime) -> set[UUID]:
+    """Return the customers of those of these subscriptions that are due."""
+    rows = await unit.session.scalars(
+        select(Subscription.customer_id).where(
+            Subscription.id.in_(ids),
+            Subscription.status == "active",
+            Subscription.next_billing_at <= until,
+        )
+    )
+    return set(rows)
 
 
 async def by_ids(unit: Unit, ids: Sequence[UUID]) -> list[Subscription]:
@@ -222,13 +262,15 @@ async def active(unit: Unit) -> list[Subscription]:
 
 
 async def pending_until(unit: Unit, until: datetime) -> list[Subscription]:
-    """Return the pending subscriptions without a predecessor that may start by then."""
+    """Return the pending subscriptions without a predecessor that may start by then, as of now."""
     rows = await unit.session.scalars(
-        select(Subscription).where(
+        select(Subscription)
+        .where(
             Subscription.status == "pending",
             Subscription.previous_subscription_id.is_(None),
             Subscription.subscription_at <= until,
         )
+        .execution_options(populate_existing=True)
     )
     return list(rows)
 
@@ -237,6 +279,17 @@ async def ending_until(unit: Unit, until: datetime) -> list[Subscription]:
     """Return the active subscriptions whose end may have come by then."""
     rows = await unit.session.scalars(
         select(Subscription).where(Subscription.status == "active", Subscription.ending_at <= until)
+    )
+    return list(rows)
+
+
+async def to_alert(unit: Unit, today: date) -> list[Subscription]:
+    """Return the active subscriptions whose end is to be announced by a UTC day."""
+    rows = await unit.session.scalars(
+        select(Subscription)
+        .where(Subscription.status == "active", Subscription.next_termination_alert_on <= today)
+        .order_by(Subscription.next_termination_alert_on, Subscription.id)
+        .with_for_update(of=Subscription, key_share=True)  # one of two who come tells of it
     )
     return list(rows)
 
@@ -264,5 +317,31 @@ async def of_customer_external_id(unit: Unit, external_customer_id: str) -> list
             Customer.deleted_at.is_(None),
             Subscription.status == "active",
         )
+    )
+    return list(rows)
+
+
+async def first_start(unit: Unit, subscription: Subscription) -> datetime | None:
+    """Return when a customer's first subscription under the external id of this one started."""
+    return await unit.session.scalar(
+        select(func.min(Subscription.started_at)).where(
+            Subscription.org_id == unit.org_id,
+            Subscription.customer_id == subscription.customer_id,
+            Subscription.external_id == subscription.external_id,
+        )
+    )
+
+
+async def trials_over(unit: Unit, until: datetime, limit: int) -> list[UUID]:
+    """Return the active subscriptions whose trial has ended unnoticed."""
+    rows = await unit.session.scalars(
+        select(Subscription.id)
+        .where(
+            Subscription.status == "active",
+            Subscription.trial_ended_at.is_(None),
+            Subscription.trial_ends_at <= until,
+        )
+        .order_by(Subscription.customer_id, Subscription.id)
+        .limit(limit)
     )
     return list(rows)

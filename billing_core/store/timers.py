@@ -7,12 +7,18 @@ from uuid import UUID
 from sqlalchemy import Select, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from billing_core.store import activities
 from billing_core.store.tables import (
+    ActivationRule,
     Charge,
+    Coupon,
     Invoice,
     JobRun,
     Organization,
     Subscription,
+    Wallet,
+    WalletRefresh,
+    WalletRule,
     Webhook,
     WebhookEndpoint,
 )
@@ -30,13 +36,66 @@ async def organizations_due(
     `today` is the UTC day of `now`; `before` is when rows become old enough to be cleaned.
     """
     rows = {
+        **_subscription_jobs(now, today),
+        **_invoice_jobs(today),
+        # one list of due events serves everybody: one organization asks for all
+        "charge_in_advance": select(Charge.org_id)
+        .join(Organization, Organization.id == Charge.org_id)
+        .where(Charge.pay_in_advance, Charge.deleted_at.is_(None), Organization.frozen_at.is_(None))
+        .limit(1),
+        # one look at the events serves everybody: one organization asks for all
+        "process_subscription_activity": activities.in_real_time().limit(1),
+        "refresh_wallets_ongoing_balance": select(WalletRefresh.org_id).where(
+            WalletRefresh.promised.is_(False)
+        ),
+        "terminate_coupons": select(Coupon.org_id).where(
+            Coupon.status == "active", Coupon.deleted_at.is_(None), Coupon.expiration_at <= now
+        ),
+        "terminate_wallets": select(Wallet.org_id).where(
+            Wallet.status == "active", Wallet.expiration_at <= now
+        ),
+        "terminate_expired_wallet_transaction_rules": select(WalletRule.org_id).where(
+            WalletRule.status == "active", WalletRule.expiration_at <= now
+        ),
+        "top_up_wallet_interval_credits": select(WalletRule.org_id).where(
+            WalletRule.status == "active", WalletRule.next_top_up_on <= _tomorrow(now).date()
+        ),
+        "post_validate_events": select(WebhookEndpoint.org_id),
+        "clean_webhooks": select(Webhook.org_id).where(Webhook.updated_at < before),
+    }.get(job)
+    if rows is None:
+        return []
+    found = await session.scalars(
+        select(Organization.id).where(
+            Organization.frozen_at.is_(None), Organization.id.in_(rows.distinct())
+        )
+    )
+    return list(found)
+
+
+def _subscription_jobs(now: datetime, today: date) -> dict[str, Select[UUID]]:
+    return {
         "bill_customers": _subscriptions("active", Subscription.next_billing_at <= now),
+        "bill_ended_trial_subscriptions": _subscriptions(
+            "active", Subscription.trial_ends_at <= now
+        ).where(Subscription.trial_ended_at.is_(None)),
         "activate_subscriptions": _subscriptions(
             "pending", Subscription.subscription_at <= _tomorrow(now)
         ).where(Subscription.previous_subscription_id.is_(None)),
         "terminate_ended_subscriptions": _subscriptions(
             "active", Subscription.ending_at <= _tomorrow(now)
         ),
+        "termination_alerts": _subscriptions(
+            "active", Subscription.next_termination_alert_on <= today
+        ),
+        "expire_incomplete_subscriptions": select(ActivationRule.org_id).where(
+            ActivationRule.status == "pending", ActivationRule.expires_at <= now
+        ),
+    }
+
+
+def _invoice_jobs(today: date) -> dict[str, Select[UUID]]:
+    return {
         "finalize_invoices": select(Invoice.org_id).where(
             Invoice.status == "draft", Invoice.expected_finalization_date <= today
         ),
@@ -50,22 +109,7 @@ async def organizations_due(
             Invoice.payment_dispute_lost_at.is_(None),
             Invoice.payment_due_date < today,
         ),
-        # one list of due events serves everybody: one organization asks for all
-        "charge_in_advance": select(Charge.org_id)
-        .join(Organization, Organization.id == Charge.org_id)
-        .where(Charge.pay_in_advance, Charge.deleted_at.is_(None), Organization.frozen_at.is_(None))
-        .limit(1),
-        "post_validate_events": select(WebhookEndpoint.org_id),
-        "clean_webhooks": select(Webhook.org_id).where(Webhook.updated_at < before),
-    }.get(job)
-    if rows is None:
-        return []
-    found = await session.scalars(
-        select(Organization.id).where(
-            Organization.frozen_at.is_(None), Organization.id.in_(rows.distinct())
-        )
-    )
-    return list(found)
+    }
 
 
 def _subscriptions(status: str, condition: object) -> Select[UUID]:
@@ -106,6 +150,24 @@ async def earliest_billing(unit: Unit) -> datetime | None:
     """Return when the next subscription is to be billed."""
     return await unit.session.scalar(
         select(func.min(Subscription.next_billing_at)).where(Subscription.status == "active")
+    )
+
+
+async def earliest_alert(unit: Unit) -> date | None:
+    """Return the first UTC day on which an arranged end is to be announced."""
+    return await unit.session.scalar(
+        select(func.min(Subscription.next_termination_alert_on)).where(
+            Subscription.status == "active"
+        )
+    )
+
+
+async def earliest_trial_end(unit: Unit) -> datetime | None:
+    """Return when the next trial ends."""
+    return await unit.session.scalar(
+        select(func.min(Subscription.trial_ends_at)).where(
+            Subscription.status == "active", Subscription.trial_ended_at.is_(None)
+        )
     )
 
 

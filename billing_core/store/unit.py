@@ -1,7 +1,8 @@
 """The unit of work: one organization, one now, one transaction."""
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Set as AbstractSet
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -35,7 +36,7 @@ class Unit:
     session: AsyncSession
     org: Organization
     now: datetime
-    promised: bool = field(default=False)
+    topics: set[str] = field(default_factory=set)  # of what was promised
 
     @property
     def org_id(self) -> UUID:
@@ -65,7 +66,7 @@ class Unit:
             due_at=due_at or wall,
         )
         self.session.add(row)
-        self.promised = True
+        self.topics.add(topic)
         return row
 
     async def flush(self) -> None:
@@ -76,14 +77,15 @@ class Unit:
 class Units:
     """Opens units; the only code that commits.
 
-    `on_promise` is called after a commit with promises, `on_change` is told whose they are: what
-    changes for callers is always promised to them as a webhook.
+    `on_promise` is called after a commit with promises, `on_change` is told whose they are, and
+    their topics: what changes for callers is always promised to them as a webhook. Whoever opened
+    the unit, and is about to answer, waits for it.
     """
 
     def __init__(self, engines: "Engines") -> None:
         self.engines = engines
         self.on_promise: Callable[[], None] | None = None
-        self.on_change: Callable[[UUID], None] | None = None
+        self.on_change: Callable[[UUID, AbstractSet[str]], Awaitable[None]] | None = None
         self._write = async_sessionmaker(engines.write, expire_on_commit=False)
         self._read = async_sessionmaker(engines.read, expire_on_commit=False)
 
@@ -96,16 +98,28 @@ class Units:
                 yield unit
         except IntegrityError as error:
             raise _refusal(error) from error
-        if unit.promised and self.on_promise is not None:
+        if unit.topics and self.on_promise is not None:
             self.on_promise()
-        if unit.promised and self.on_change is not None:
-            self.on_change(org_id)
+        if unit.topics and self.on_change is not None:
+            await self.on_change(org_id, unit.topics)
 
     @asynccontextmanager
     async def read(self, org_id: UUID) -> AsyncIterator[Unit]:
         """Give a consistent snapshot; whatever was changed is rolled back."""
         async with self._read() as session:
             yield await self._enter(session, org_id)
+
+    @asynccontextmanager
+    async def rehearse(self, org_id: UUID) -> AsyncIterator[Unit]:
+        """Give a unit that may write like any other, and undo every change; its now may be moved.
+
+        Nobody is told of what happens in it. Like any writer it has to wait for others.
+        """
+        try:
+            async with self._write() as session:
+                yield await self._enter(session, org_id)
+        except IntegrityError as error:
+            raise _refusal(error) from error
 
     @asynccontextmanager
     async def system(self, *, write: bool = False) -> AsyncIterator[AsyncSession]:

@@ -50,30 +50,45 @@ class AppliedPricingUnitIn(In):
     conversion_rate: ConversionRate | None = None
 
 
-class ChargeIn(In):
+class ChargePricesIn(In):
+    """What may be changed of a charge for one subscription alone.
+
+    Its model may be sent, but not another one: properties are read as those of the model it has.
+    """
+
+    charge_model: ChargeModel | None = None
+    invoice_display_name: ShortText | None = None
+    min_amount_cents: Cents | None = None
+    properties: OpenObject | None = None
+    filters: list[ChargeFilterIn] | None = None
+    tax_codes: Codes | None = None
+    applied_pricing_unit: AppliedPricingUnitIn | None = None
+
+
+class ChargeOverrideIn(ChargePricesIn):
+    """The same within `plan_overrides`; `id` names a charge of the plan."""
+
+    id: Reference | None = None
+
+
+class ChargeIn(ChargePricesIn):
     """One charge, of a plan request or by itself; within a plan `id` names an existing charge."""
 
     id: Reference | None = None
     billable_metric_id: Reference | None = None
     code: Code | None = None
-    charge_model: ChargeModel | None = None
-    invoice_display_name: ShortText | None = None
     pay_in_advance: Flag | None = None
     invoiceable: Flag | None = None
     prorated: Flag | None = None
     regroup_paid_fees: Literal["invoice"] | None = None
-    min_amount_cents: Cents | None = None
     accepts_target_wallet: Flag | None = None
-    properties: OpenObject | None = None
-    filters: list[ChargeFilterIn] | None = None
-    tax_codes: Codes | None = None
-    applied_pricing_unit: AppliedPricingUnitIn | None = None
     cascade_updates: Flag | None = None
 
 
 class ChargeFilterOut(Out):
     """A filter as its charge shows it."""
 
+    lago_id: UUID = Field(validation_alias="id")
     invoice_display_name: str | None
     properties: dict[str, Any]
     values: dict[str, list[str]]
@@ -82,7 +97,6 @@ class ChargeFilterOut(Out):
 class ChargeFilterFullOut(ChargeFilterOut):
     """A filter by itself."""
 
-    lago_id: UUID = Field(validation_alias="id")
     charge_code: str
     created_at: Instant
 

@@ -6,11 +6,12 @@ from uuid import UUID
 
 from pydantic import Field
 
-from billing_core.wire.base import DecimalText, In, Instant, Number, Out, Text
+from billing_core.wire.base import DecimalText, In, Instant, Number, Out
 from billing_core.wire.charges import Reference
 from billing_core.wire.customers import CustomerOut
 from billing_core.wire.fees import FeeOut
-from billing_core.wire.types import MAX_CENTS, Cents, LongText, ShortText, Whole
+from billing_core.wire.metadata import Metadata
+from billing_core.wire.types import MAX_CENTS, Cents, LongText, Whole
 
 Reason = Literal[
     "duplicated_charge",
@@ -21,9 +22,6 @@ Reason = Literal[
     "other",
 ]
 REASONS = get_args(Reason)
-MetadataKey = Annotated[Text, Field(min_length=1, max_length=100)]
-# docs/rules/money.md 3.18
-NoteMetadata = Annotated[dict[MetadataKey, ShortText | None], Field(max_length=50)]
 
 
 class CreditNoteItemIn(In):
@@ -48,14 +46,14 @@ class CreditNoteIn(CreditNoteEstimateIn):
     credit_amount_cents: Cents | None = None
     refund_amount_cents: Cents | None = None
     offset_amount_cents: Cents | None = None
-    metadata: NoteMetadata | None = None
+    metadata: Metadata | None = None
 
 
 class CreditNoteChange(In):
     """What a caller may change on a note; metadata is merged."""
 
     refund_status: Literal["pending", "succeeded", "failed"] | None = None
-    metadata: NoteMetadata | None = None
+    metadata: Metadata | None = None
 
 
 class CreditNoteItemOut(Out):

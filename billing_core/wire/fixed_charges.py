@@ -15,25 +15,37 @@ MOST_UNITS = 10**20
 Units = Annotated[Exact, Field(ge=0, lt=MOST_UNITS)]
 
 
-class FixedChargeIn(In):
-    """One fixed charge, of a plan request or by itself; within a plan `id` names an existing one.
+class FixedChargePricesIn(In):
+    """What may be changed of a fixed charge for one subscription alone.
 
     `apply_units_immediately` says from when a change of `units` counts for running subscriptions:
-    now, or (the default) from their next period on (`docs/rules/metering.md` 4).
+    now, or (the default) from their next period on (`docs/rules/metering.md` 4). Its model may be
+    sent, but not another one.
     """
+
+    charge_model: FixedChargeModel | None = None
+    invoice_display_name: ShortText | None = None
+    units: Units | None = None
+    apply_units_immediately: Flag | None = None
+    properties: OpenObject | None = None
+    tax_codes: Codes | None = None
+
+
+class FixedChargeOverrideIn(FixedChargePricesIn):
+    """The same within `plan_overrides`; `id` names a fixed charge of the plan."""
+
+    id: Reference | None = None
+
+
+class FixedChargeIn(FixedChargePricesIn):
+    """One fixed charge, of a plan request or by itself; in a plan `id` names an existing one."""
 
     id: Reference | None = None
     add_on_id: Reference | None = None
     add_on_code: Code | None = None
     code: Code | None = None
-    invoice_display_name: ShortText | None = None
-    charge_model: FixedChargeModel | None = None
     pay_in_advance: Flag | None = None
     prorated: Flag | None = None
-    units: Units | None = None
-    apply_units_immediately: Flag | None = None
-    properties: OpenObject | None = None
-    tax_codes: Codes | None = None
     cascade_updates: Flag | None = None
 
 
@@ -53,16 +65,3 @@ class FixedChargeOut(Out):
     units: DecimalText
     lago_parent_id: UUID | None = Field(validation_alias="parent_id")
     taxes: list[TaxOut]
-
-
-class FixedChargeUnitsIn(In):
-    """A subscription's own number of units of a fixed charge.
-
-    The remaining fields would change its price for one subscription; they are not built yet.
-    """
-
-    units: Units | None = None
-    apply_units_immediately: Flag | None = None
-    invoice_display_name: ShortText | None = None
-    properties: OpenObject | None = None
-    tax_codes: Codes | None = None

@@ -10,6 +10,7 @@ from billing_core.wire.base import Flag, In, Instant, InstantMs, Number, Out
 from billing_core.wire.charges import Reference
 from billing_core.wire.credit_notes import CreditOut
 from billing_core.wire.types import Cents, ShortText
+from billing_core.wire.usage_thresholds import AppliedUsageThresholdOut
 
 
 class InvoiceMetadataIn(In):
@@ -117,7 +118,7 @@ class InvoiceOut(Out):
     metadata: list[InvoiceMetadataOut]
     applied_taxes: list[InvoiceAppliedTaxOut]
     applied_invoice_custom_sections: list[Any]
-    applied_usage_thresholds: list[Any]
+    applied_usage_thresholds: list[AppliedUsageThresholdOut]
 
 
 class InvoiceFullOut(InvoiceOut):

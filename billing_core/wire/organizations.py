@@ -94,23 +94,6 @@ class OrganizationChange(In):
     billing_configuration: BillingConfigurationIn | None = None
     resolve_customer_ids: Flag | None = None
 
-    def nullable(self) -> frozenset[str]:
-        """Return the fields that null clears."""
-        return frozenset(
-            {
-                "country",
-                "address_line1",
-                "address_line2",
-                "state",
-                "zipcode",
-                "city",
-                "email",
-                "legal_name",
-                "legal_number",
-                "tax_identification_number",
-            }
-        )
-
 
 class KeyIn(In):
     """What may be set on an API key."""
@@ -166,38 +149,3 @@ class OrganizationOut(Out):
     resolve_customer_ids: bool
     billing_configuration: dict[str, Any]
     taxes: list[TaxOut]
-
-
-class BillingEntityOut(Out):
-    """A billing entity as a caller reads it."""
-
-    lago_id: UUID = Field(validation_alias="id")
-    code: str
-    name: str
-    default_currency: str
-    document_locale: str
-    document_numbering: str
-    document_number_prefix: str
-    finalize_zero_amount_invoice: bool
-    invoice_footer: str | None
-    invoice_grace_period: int
-    subscription_invoice_issuing_date_anchor: str
-    subscription_invoice_issuing_date_adjustment: str
-    is_default: bool
-    net_payment_term: int
-    address_line1: str | None
-    address_line2: str | None
-    city: str | None
-    state: str | None
-    country: str | None
-    zipcode: str | None
-    email: str | None
-    legal_name: str | None
-    legal_number: str | None
-    tax_identification_number: str | None
-    timezone: str
-    email_settings: list[str]
-    eu_tax_management: bool
-    logo_url: str | None
-    created_at: Instant
-    updated_at: Instant

@@ -40,15 +40,12 @@ def whole_seconds_us(value: Any) -> int | None:
 
 def plain_properties(raw: msgspec.Raw) -> str | None:
     """Return properties as text, if they are an object and hold nothing that is refused."""
-    sent = bytes(raw)
-    if sent[:1] != b"{":
-        return None
     try:
-        text = sent.decode()
-        properties_decoder.decode(sent)
+        text = str(raw, "utf-8")
+        properties_decoder.decode(text)
     except _UNREADABLE:
         return None
-    if "\\u0000" in text:
+    if text[0] != "{" or ("\\" in text and "\\u0000" in text):
         return None
     if len(text) > _SHORT_CHARACTERS and (is_deep(text) or LONG_NUMBER.search(text)):
         return None

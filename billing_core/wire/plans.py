@@ -1,5 +1,6 @@
 """Plans on the wire."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -7,18 +8,17 @@ from pydantic import Field
 
 from billing_core.wire.base import Flag, In, Instant, Number, Out
 from billing_core.wire.charges import ChargeIn, ChargeOut, Codes
+from billing_core.wire.commitments import MinimumCommitmentIn, MinimumCommitmentOut
 from billing_core.wire.fixed_charges import FixedChargeIn, FixedChargeOut
+from billing_core.wire.metadata import Metadata
 from billing_core.wire.taxes import TaxOut
-from billing_core.wire.types import (
-    Cents,
-    Code,
-    Currency,
-    Exact,
-    LongText,
-    Name,
-    OpenObject,
-    ShortText,
+from billing_core.wire.types import Cents, Code, Currency, Exact, LongText, Name, ShortText
+from billing_core.wire.usage_thresholds import (
+    ApplicableUsageThresholdOut,
+    UsageThresholdOut,
+    UsageThresholds,
 )
+from billing_core.wire.validation import validate
 
 Interval = Literal["weekly", "monthly", "quarterly", "semiannual", "yearly"]
 Trial = Annotated[Exact, Field(ge=0, le=36500)]
@@ -41,9 +41,9 @@ class PlanIn(In):
     tax_codes: Codes | None = None
     charges: list[ChargeIn] | None = None
     fixed_charges: list[FixedChargeIn] | None = None
-    usage_thresholds: list[Any] | None = None
-    minimum_commitment: dict[str, Any] | None = None
-    metadata: OpenObject | None = None
+    usage_thresholds: UsageThresholds | None = None
+    minimum_commitment: MinimumCommitmentIn | None = None
+    metadata: Metadata | None = None
 
 
 class PlanChange(In):
@@ -63,9 +63,9 @@ class PlanChange(In):
     tax_codes: Codes | None = None
     charges: list[ChargeIn] | None = None
     fixed_charges: list[FixedChargeIn] | None = None
-    usage_thresholds: list[Any] | None = None
-    minimum_commitment: dict[str, Any] | None = None
-    metadata: OpenObject | None = None
+    usage_thresholds: UsageThresholds | None = None
+    minimum_commitment: MinimumCommitmentIn | None = None
+    metadata: Metadata | None = None
     cascade_updates: Flag | None = None
 
 
@@ -93,8 +93,20 @@ class PlanOut(Out):
     charges: list[ChargeOut]
     fixed_charges: list[FixedChargeOut]
     taxes: list[TaxOut]
-    usage_thresholds: list[Any]
-    applicable_usage_thresholds: list[Any]
-    minimum_commitment: dict[str, Any] | None
+    usage_thresholds: list[UsageThresholdOut]
+    applicable_usage_thresholds: list[ApplicableUsageThresholdOut]
+    minimum_commitment: MinimumCommitmentOut | None
     entitlements: list[Any]
     metadata: dict[str, Any] | None
+
+
+class CascadeIn(In):
+    """What a deletion may say besides."""
+
+    cascade_updates: Flag | None = None
+
+
+def wants_cascade(body: Mapping[str, Any], root: str) -> bool:
+    """Tell whether the body of a deletion asks that overrides follow; most have none."""
+    part = body.get(root)
+    return isinstance(part, dict) and bool(validate(CascadeIn, part).cascade_updates)

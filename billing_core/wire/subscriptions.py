@@ -6,9 +6,38 @@ from uuid import UUID
 from pydantic import Field
 
 from billing_core.wire.base import Flag, In, Instant, InstantMs, Out
-from billing_core.wire.types import ShortText
+from billing_core.wire.charges import Reference
+from billing_core.wire.plan_overrides import PlanOverridesIn
+from billing_core.wire.types import Hours, ShortText
+from billing_core.wire.usage_thresholds import UsageThresholds
 
 CreditNoteRule = Literal["credit", "refund", "offset", "skip"]
+
+
+class PaymentMethodIn(In):
+    """How invoices are paid: by the customer's payment provider, or by hand."""
+
+    payment_method_type: Literal["provider", "manual"] | None = None
+    payment_method_id: Reference | None = None
+
+
+class ActivationRuleIn(In):
+    """What must happen before a subscription starts; 0 hours, the default, never expire."""
+
+    type: Literal["payment"]
+    timeout_hours: Hours | None = None
+
+
+class ActivationRuleOut(Out):
+    """A rule as a caller reads it."""
+
+    lago_id: UUID = Field(validation_alias="id")
+    type: str = Field(validation_alias="rule_type")
+    timeout_hours: int
+    status: str
+    expires_at: Instant | None
+    created_at: Instant
+    updated_at: Instant
 
 
 class SubscriptionIn(In):
@@ -22,11 +51,14 @@ class SubscriptionIn(In):
     subscription_at: ShortText | None = None
     ending_at: ShortText | None = None
     billing_entity_code: ShortText | None = None
+    billing_entity_id: Reference | None = None
+    payment_method: PaymentMethodIn | None = None
     consolidate_invoice: Flag | None = None
     purchase_order_number: ShortText | None = None
-    plan_overrides: dict[str, Any] | None = None
-    usage_thresholds: list[Any] | None = None
-    activation_rules: list[Any] | None = None
+    plan_overrides: PlanOverridesIn | None = None
+    usage_thresholds: UsageThresholds | None = None
+    progressive_billing_disabled: Flag | None = None
+    activation_rules: list[ActivationRuleIn] | None = None
 
 
 class SubscriptionChange(In):
@@ -35,12 +67,17 @@ class SubscriptionChange(In):
     name: ShortText | None = None
     ending_at: ShortText | None = None
     subscription_at: ShortText | None = None
+    billing_entity_code: ShortText | None = None
+    billing_entity_id: Reference | None = None
+    payment_method: PaymentMethodIn | None = None
     on_termination_credit_note: CreditNoteRule | None = None
     on_termination_invoice: Literal["generate", "skip"] | None = None
     consolidate_invoice: Flag | None = None
     purchase_order_number: ShortText | None = None
-    plan_overrides: dict[str, Any] | None = None
-    usage_thresholds: list[Any] | None = None
+    plan_overrides: PlanOverridesIn | None = None
+    usage_thresholds: UsageThresholds | None = None
+    progressive_billing_disabled: Flag | None = None
+    activation_rules: list[ActivationRuleIn] | None = None
 
 
 class SubscriptionOut(Out):
@@ -75,7 +112,7 @@ class SubscriptionOut(Out):
     consolidate_invoice: bool
     purchase_order_number: str | None
     cancellation_reason: str | None
-    activation_rules: list[Any]
+    activation_rules: list[ActivationRuleOut]
     applied_invoice_custom_sections: list[Any]
     skip_invoice_custom_sections: bool
     progressive_billing_disabled: bool

@@ -15,6 +15,7 @@ from billing_core.wire.base import Text
 MAX_CENTS = 10**15
 MOST_DIGITS = 30
 MAX_TEXT = 255
+MAX_HOURS = 24 * 366 * 10
 MAX_LONG_TEXT = 65_535
 EMAIL = re.compile(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;]+\Z")
 
@@ -24,11 +25,20 @@ def refuse(code: str) -> PydanticCustomError:
     return PydanticCustomError("code:" + code, "{code}", {"code": code})
 
 
-def _whole(value: Any) -> Any:
+def whole(value: Any) -> Any:
+    """Read a whole number from its text or decimal; anything else is left to be refused."""
     if isinstance(value, str) and re.fullmatch(r"\s*-?\d{1,25}\s*", value):
         return int(value)
     if isinstance(value, Decimal) and value.is_finite() and abs(value) < 10**20:
         return int(value) if value == value.to_integral_value() else value
+    return value
+
+
+def _hours(value: int) -> int:
+    if value < 0:
+        raise refuse("value_must_be_positive_or_zero")
+    if value > MAX_HOURS:
+        raise refuse("value_is_out_of_range")
     return value
 
 
@@ -114,9 +124,10 @@ Name = Annotated[Text, Field(min_length=1, max_length=MAX_TEXT)]
 Code = Annotated[Text, Field(min_length=1, max_length=MAX_TEXT)]
 ShortText = Annotated[Text, Field(max_length=MAX_TEXT)]
 LongText = Annotated[Text, Field(max_length=MAX_LONG_TEXT)]
-Whole = Annotated[int, BeforeValidator(_whole)]
-Cents = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=MAX_CENTS)]
-Days = Annotated[int, BeforeValidator(_whole), Field(ge=0, le=3650)]
+Whole = Annotated[int, BeforeValidator(whole)]
+Cents = Annotated[int, BeforeValidator(whole), Field(ge=0, le=MAX_CENTS)]
+Hours = Annotated[int, BeforeValidator(whole), AfterValidator(_hours)]
+Days = Annotated[int, BeforeValidator(whole), Field(ge=0, le=3650)]
 Exact = Annotated[Decimal, BeforeValidator(_decimal)]
 Currency = Annotated[Text, AfterValidator(_currency)]
 Timezone = Annotated[Text, AfterValidator(_timezone)]

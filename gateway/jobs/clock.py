@@ -10,6 +10,7 @@ from billing_core.clock import wall_now
 from billing_core.services import clocks
 from billing_core.store import outbox, timers
 from billing_core.store.unit import Units
+from gateway.jobs.leadership import leadership_of
 from gateway.jobs.parts import Parts
 from gateway.jobs.perform import drain
 
@@ -23,18 +24,29 @@ class Clock:
 
     def __init__(self, units: Units) -> None:
         self._units = units
+        self._leadership = leadership_of(units.engines)
+        self._leads: bool | None = None
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
         """Tick until stopped; an outage is waited out and what was missed is caught up."""
         while not self._stopping.is_set():
             try:
-                await self.tick(wall_now())
+                if await self._is_leader():
+                    await self.tick(wall_now())
             except Exception:
                 # the loop must outlive outages; due rows stay due
                 log.exception("the clock could not tick")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), POLL_SECONDS)
+        await self._leadership.resign()
+
+    async def _is_leader(self) -> bool:
+        leads = await self._leadership.held()
+        if leads != self._leads:
+            log.info("this clock leads" if leads else "another clock leads, this one waits")
+        self._leads = leads
+        return leads
 
     def stop(self) -> None:
         """End after the current round."""

@@ -9,7 +9,7 @@ from billing_core.services import clocks, webhooks
 from billing_core.store import outbox
 from billing_core.store.tables import Outbox
 from billing_core.store.unit import Unit
-from gateway.jobs import advance, billing, documents, event_checks
+from gateway.jobs import activity, advance, billing, documents, event_checks, wallets
 from gateway.jobs import webhooks as webhook_jobs
 from gateway.jobs.parts import Parts
 
@@ -30,14 +30,18 @@ async def _run_job(parts: Parts, unit: Unit, promise: Outbox) -> None:
 TRANSACTIONAL: dict[str, Transactional] = {
     clocks.RUN_TOPIC: _run_job,
     **billing.TOPICS,
+    **activity.TRANSACTIONAL,
     **advance.TRANSACTIONAL,
+    **wallets.TRANSACTIONAL,
     **webhook_jobs.TRANSACTIONAL,
 }
 # these talk to the outside or take long, with no transaction open, and record what came of it later
 TALKING: dict[str, Talking] = {
+    **activity.TALKING,
     **advance.TALKING,
     **documents.TOPICS,
     **event_checks.TOPICS,
+    **wallets.TALKING,
     **webhook_jobs.TALKING,
 }
 QUEUES = {
@@ -47,6 +51,8 @@ QUEUES = {
     "billing.shard": "billing",
     "billing.invoice": "billing",
     "billing.upgrade": "billing",
+    "billing.trial": "billing",
+    "billing.open": "billing",
     "billing.fixed_charges": "billing",
     "invoices.finalize": "billing",
     "job.run": "billing",
@@ -56,6 +62,11 @@ QUEUES = {
     "events.charge": "billing",
     "events.charge_one": "billing",
     "plans.delete": "billing",
+    "subscriptions.activity": "billing",
+    "subscriptions.evaluate": "billing",
+    "plans.cascade": "billing",
+    "wallets.look": "billing",
+    "wallets.refresh": "billing",
 }
 
 
@@ -80,9 +91,11 @@ async def perform(parts: Parts, org_id: UUID, outbox_id: UUID) -> None:
 async def drain(parts: Parts, org_id: UUID) -> int:
     """Keep all promises of an organization that are open, deliveries left out; returns how many.
 
-    The fees of its events in advance are made first, whether they were promised or not.
+    The fees of its events in advance are made first, whether they were promised or not; whose usage
+    has changed is noted, to be looked at by the job of that.
     """
     kept = 0
+    await activity.notice(parts)
     while True:
         await advance.charge_due(parts)
         async with parts.units.read(org_id) as unit:

@@ -5,6 +5,7 @@ from typing import Any
 
 from billing_core.domain.expressions import MAX_CHARACTERS
 from billing_core.services.clocks import JOBS
+from billing_core.wire.alerts import MOST_ALERTS
 from gateway.reference.schemas import (
     INSTANT,
     LOOSE_DECIMAL,
@@ -39,7 +40,7 @@ SUBSCRIPTION = record(
         "SubscriptionOut",
         plan=ref("PlanOut"),
         entitlements=many(ref("SubscriptionEntitlementOut")),
-        applicable_usage_thresholds=many({}),
+        applicable_usage_thresholds=many(ref("ApplicableUsageThresholdOut")),
     )
 )
 ADMIN_ORGANIZATION = _with("OrganizationOut", hmac_key=TEXT)
@@ -61,6 +62,21 @@ ESTIMATED = {
 }
 WANTED = record(entitlements=ref("WantedEntitlements"))
 
+METADATA_OF = ("CreditNote", "CustomerWallet", "Plan", "Wallet")
+NOTES = record(metadata=ref("Metadata"))
+KEPT = Told(record(metadata=nullable(ref("Metadata"))))
+
+
+def _cascade(root: str) -> tuple[Schema, bool]:
+    return record(**{root: ref("Cascade")}), False
+
+
+def _alerts(model: str) -> tuple[Schema, bool]:
+    several = {**many(ref(model)), "minItems": 1, "maxItems": MOST_ALERTS}
+    return {"oneOf": [record(alert=ref(model)), record(alerts=several)]}, True
+
+
+MADE_ALERTS = Told({"oneOf": [record(alert=ref("AlertOut")), record(alerts=many(ref("AlertOut")))]})
 # by operation id; everything else is described by what its handler says it gives
 ANSWERS: dict[str, Told] = {
     "createSubscription": Told(SUBSCRIPTION),
@@ -74,6 +90,19 @@ ANSWERS: dict[str, Told] = {
     "updateSubscriptionEntitlements": Told(ENTITLEMENTS),
     "destroySubscriptionEntitlement": Told(ENTITLEMENTS),
     "destroySubscriptionEntitlementPrivilege": Told(ENTITLEMENTS),
+    **{
+        f"{verb}{kind}Metadata{part}": KEPT
+        for kind in METADATA_OF
+        for verb, part in (("replace", ""), ("merge", ""), ("deleteAll", ""), ("delete", "Key"))
+    },
+    "createSubscriptionAlert": MADE_ALERTS,
+    "deleteAllSubscriptionAlerts": Told(TEXT, PLAIN),
+    "createCustomerWalletAlert": MADE_ALERTS,
+    "deleteAllCustomerWalletAlerts": Told(TEXT, PLAIN),
+    "createWalletTransaction": Told(record(wallet_transactions=many(ref("WalletTransactionOut")))),
+    "walletTransactionPaymentUrl": Told(
+        record(wallet_transaction_payment_details=record(payment_url=TEXT))
+    ),
     "createEvent": Told(EVENT),
     "findEvent": Told(EVENT),
     "createBatchEvents": Told(record(events=many(ref("EventOut")))),
@@ -102,6 +131,16 @@ BODIES: dict[str, tuple[Schema, bool]] = {
     "createEntitlement": (WANTED, True),
     "updateEntitlement": (WANTED, True),
     "updateSubscriptionEntitlements": (WANTED, True),
+    **{
+        f"{verb}{kind}Metadata": (NOTES, True)
+        for kind in METADATA_OF
+        for verb in ("replace", "merge")
+    },
+    "createSubscriptionAlert": _alerts("AlertIn"),
+    "createCustomerWalletAlert": _alerts("WalletAlertIn"),
+    "destroyPlanCharge": _cascade("charge"),
+    "destroyPlanChargeFilter": _cascade("filter"),
+    "destroyPlanFixedCharge": _cascade("fixed_charge"),
     "createEvent": (record(event=ref("EventIn")), True),
     "createBatchEvents": (
         record(events={**many(ref("EventIn")), "minItems": 1, "maxItems": 100}),

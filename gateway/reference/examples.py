@@ -79,7 +79,53 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
             "properties": {"amount": "12"},
         }
     },
-    "FixedChargeUnitsIn": {"more": {"units": "12", "apply_units_immediately": True}},
+    "FixedChargePricesIn": {"more": {"units": "12", "apply_units_immediately": True}},
+    "AlertIn": {
+        "spend": {
+            "alert_type": "current_usage_amount",
+            "code": "spend",
+            "name": "Spend of the month",
+            "thresholds": [
+                {"code": "warn", "value": "50000"},
+                {"code": "more", "value": "10000", "recurring": True},
+            ],
+        }
+    },
+    "AlertChange": {"name": {"name": "Spend"}},
+    "WalletIn": {
+        "prepaid": {
+            "external_customer_id": "acme",
+            "name": "Prepaid tokens",
+            "rate_amount": "0.01",
+            "currency": "EUR",
+            "paid_credits": "5000",
+            "granted_credits": "500",
+            "applies_to": {"billable_metric_codes": ["tokens"]},
+            "recurring_transaction_rules": [
+                {"trigger": "threshold", "threshold_credits": "1000", "paid_credits": "5000"}
+            ],
+        }
+    },
+    "CustomerWalletIn": {
+        "gift": {"name": "Welcome", "rate_amount": "1", "currency": "EUR", "granted_credits": "10"}
+    },
+    "WalletChange": {"sooner": {"priority": 1, "expiration_at": "2027-01-01T00:00:00Z"}},
+    "WalletTransactionIn": {
+        "more": {
+            "wallet_id": METRIC_ID,
+            "paid_credits": "1000",
+            "granted_credits": "50",
+            "metadata": [{"key": "order", "value": "4711"}],
+        },
+        "less": {"wallet_id": METRIC_ID, "voided_credits": "20.5"},
+    },
+    "WalletAlertIn": {
+        "low": {
+            "alert_type": "wallet_credits_ongoing_balance",
+            "code": "low",
+            "thresholds": [{"code": "warn", "value": "500"}],
+        }
+    },
     "LifetimeUsageChange": {"before": {"external_historical_usage_amount_cents": 250000}},
     "AddOnIn": {
         "seat": {
@@ -101,6 +147,39 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
             "billing_configuration": {"invoice_grace_period": 3},
         },
         "least": {"external_id": "acme"},
+    },
+    "BillingEntityIn": {
+        "swiss": {
+            "code": "swiss",
+            "name": "Acme AG",
+            "country": "CH",
+            "timezone": "Europe/Zurich",
+            "default_currency": "CHF",
+            "billing_configuration": {"invoice_grace_period": 3},
+        }
+    },
+    "BillingEntityChange": {"terms": {"net_payment_term": 30, "tax_codes": ["vat_19"]}},
+    "PreviewIn": {
+        "new": {
+            "customer": {"name": "Somebody new", "country": "DE", "currency": "EUR"},
+            "plan_code": "startup_standard",
+            "subscription_at": "2026-02-10T00:00:00Z",
+        },
+        "next": {
+            "customer": {"external_id": "acme"},
+            "subscriptions": {"external_ids": ["acme-1"]},
+        },
+        "end": {
+            "customer": {"external_id": "acme"},
+            "subscriptions": {
+                "external_ids": ["acme-1"],
+                "terminated_at": "2027-03-15T00:00:00Z",
+            },
+        },
+        "change": {
+            "customer": {"external_id": "acme"},
+            "subscriptions": {"external_ids": ["acme-1"], "plan_code": "startup_volume"},
+        },
     },
     "SubscriptionIn": {
         "calendar": {

@@ -1,7 +1,7 @@
 """What query and path parameters mean and which values they take."""
 
 from gateway.queries import CHOICES as INVOICE_CHOICES
-from gateway.queries import CREDIT_NOTE_CHOICES
+from gateway.queries import CREDIT_NOTE_CHOICES, WALLET_TRANSACTION_CHOICES
 from gateway.reference.schemas import FLAG, INSTANT, TEXT, WHOLE, Schema, many
 
 DAY: Schema = {"type": "string", "format": "date"}
@@ -51,6 +51,7 @@ QUERY: dict[str, tuple[Schema, str]] = {
 CHOICES: dict[str, dict[str, tuple[str, ...]]] = {
     "invoices": INVOICE_CHOICES,
     "credit_notes": CREDIT_NOTE_CHOICES,
+    "wallet_transactions": WALLET_TRANSACTION_CHOICES,
     "fees": {
         "fee_type": FEE_TYPES,
         "payment_status": ("pending", "succeeded", "failed", "refunded"),
@@ -71,6 +72,7 @@ PATHS = {
     "org_id": "The organization's id.",
     "privilege_code": "The code of a privilege of the feature.",
     "transaction_id": "The transaction id given by the sender.",
+    "wallet_code": "The code of the wallet.",
 }
 PAGING: list[Schema] = [
     {

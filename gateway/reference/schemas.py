@@ -66,12 +66,15 @@ SPELLED: dict[str, Schema] = {
     "default_currency": CURRENCY,
     "email": {"type": "string", "format": "email"},
     "ending_at": INSTANT,
+    "expiration_at": INSTANT,
     "expires_at": INSTANT,
     "frozen_time": INSTANT,
     "subscription_at": INSTANT,
     "timezone": {"type": "string", "description": "An IANA name.", "example": "Europe/Berlin"},
     "webhook_url": {"type": "string", "format": "uri", "maxLength": 2000},
 }
+# a quantity of credits is a text, and never below zero
+CREDITS: Schema = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?$"}
 # what callers may send where a decimal belongs; text keeps all its digits
 LOOSE_DECIMAL: Schema = {"anyOf": [{"type": "string", "pattern": DECIMAL_TEXT}, {"type": "number"}]}
 
@@ -148,6 +151,16 @@ WRITTEN_OUT: dict[str, Schema] = {
             "additionalProperties": {"anyOf": [WHOLE, FLAG, TEXT]},
         },
         "description": "Values by feature code and privilege code; a feature may have none.",
+    },
+    "Metadata": {
+        "type": "object",
+        "maxProperties": 50,
+        "additionalProperties": {"anyOf": [{**TEXT, "maxLength": 255}, {"type": "null"}]},
+        "description": "Texts by keys of at most 100 characters.",
+    },
+    "Cascade": {
+        **options(cascade_updates=FLAG),
+        "description": "With `cascade_updates` the overrides of the plan follow.",
     },
     "PricingStep": {
         **options(
@@ -228,6 +241,21 @@ REFINED: dict[tuple[str, str], Schema] = {
     ("InvoiceFullOut", "customer"): ref("CustomerOut"),
     ("InvoiceFullOut", "fees"): many(ref("FeeOut")),
     ("InvoiceFullOut", "subscriptions"): many(ref("SubscriptionOut")),
+    **{
+        (owner, field): nullable(CREDITS)
+        for owner, fields in {
+            "CustomerWalletIn": ("paid_credits", "granted_credits"),
+            "WalletIn": ("paid_credits", "granted_credits"),
+            "WalletRuleIn": (
+                "paid_credits",
+                "granted_credits",
+                "threshold_credits",
+                "target_ongoing_balance",
+            ),
+            "WalletTransactionIn": ("paid_credits", "granted_credits", "voided_credits"),
+        }.items()
+        for field in fields
+    },
     ("PlanOut", "entitlements"): many(record(entitlement=ref("PlanEntitlementOut"))),
     ("WebhookEndpointIn", "event_types"): nullable(many(TEXT)),
     ("WebhookEndpointChange", "event_types"): nullable(many(TEXT)),

@@ -16,6 +16,7 @@ from billing_core.wire.credit_notes import (
 )
 from billing_core.wire.pages import Page
 from gateway.http import Answer, Filters, Gives, Operation, Takes, listed, one, row_id
+from gateway.metadata import Owner, quartet
 from gateway.queries import CREDIT_NOTE_FILTERS, credit_note_filters
 
 ROOT = "credit_note"
@@ -99,6 +100,15 @@ async def void_credit_note(unit: NamedDependency[Unit], lago_id: FromPath[str]) 
     return one(ROOT, await shapes.one(unit, note))
 
 
+async def find_to_change(unit: NamedDependency[Unit], lago_id: FromPath[str]) -> Owner:
+    """Return the credit note of the path, for its metadata to be changed."""
+    return await credit_note_requests.get_to_change(unit, row_id(lago_id, ROOT))
+
+
+async def tell_nobody(_unit: Unit, _note: Owner) -> None:
+    """Metadata of a note is no news to anybody."""
+
+
 RESOURCE = "credit_note"
 TAG = "credit_notes"
 HANDLERS = [
@@ -108,4 +118,5 @@ HANDLERS = [
     find_credit_note,
     update_credit_note,
     void_credit_note,
+    *quartet("/credit_notes/{lago_id:str}", "CreditNote", find_to_change, tell_nobody),
 ]

@@ -56,12 +56,14 @@ async def find_invoice(
 )
 async def update_invoice(
     unit: NamedDependency[Unit],
+    events: NamedDependency[EventStore],
     lago_id: FromPath[str],
     payload: NamedDependency[InvoiceChange],
     files: NamedDependency[FileLinks],
 ) -> Answer:
     """Change payment status or metadata."""
-    return await _shown(unit, await invoices.update(unit, row_id(lago_id, ROOT), payload), files)
+    invoice = await invoices.update(unit, events, row_id(lago_id, ROOT), payload)
+    return await _shown(unit, invoice, files)
 
 
 @delete("/invoices/{lago_id:str}", operation_id="deleteInvoice", status_code=200, opt=dict(VERB))

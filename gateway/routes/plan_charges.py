@@ -1,5 +1,8 @@
 """The charges of a plan and their filters: operations tagged `plans`."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from litestar import delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath
@@ -9,6 +12,7 @@ from billing_core.services.shapes import catalog as shapes
 from billing_core.store.unit import Unit
 from billing_core.wire.charges import ChargeFilterFullOut, ChargeFilterIn, ChargeIn, ChargeOut
 from billing_core.wire.pages import Page
+from billing_core.wire.plans import wants_cascade
 from gateway.http import Answer, Gives, Operation, Takes, listed, one, row_id
 
 ROOT = "charge"
@@ -17,6 +21,7 @@ FILTER = "charge_filter"
 WRITES = (400, 404, 413, 422)
 ONE = Gives(ROOT, ChargeOut)
 MANY = Operation(Gives("charges", ChargeOut, many=True))
+DELETE = Operation(ONE, refuses=(400, 404, 413))
 WRITE = Operation(ONE, Takes(ROOT, ChargeIn), refuses=WRITES)
 ONE_FILTER = Gives(FILTER_ROOT, ChargeFilterFullOut)
 MANY_FILTERS = Operation(Gives("filters", ChargeFilterFullOut, many=True))
@@ -65,12 +70,17 @@ async def update_charge(
     )
 
 
-@delete(CHARGE, operation_id="destroyPlanCharge", status_code=200, opt=Operation(ONE).opt())
+@delete(CHARGE, operation_id="destroyPlanCharge", status_code=200, opt=DELETE.opt())
 async def delete_charge(
-    unit: NamedDependency[Unit], code: FromPath[str], charge_code: FromPath[str]
+    unit: NamedDependency[Unit],
+    code: FromPath[str],
+    charge_code: FromPath[str],
+    loose: NamedDependency[Mapping[str, Any]],
 ) -> Answer:
     """Take a charge off a plan."""
-    return one(ROOT, await shapes.charge(unit, await plan_charges.delete(unit, code, charge_code)))
+    cascade = wants_cascade(loose, ROOT)
+    row = await plan_charges.delete(unit, code, charge_code, cascade=cascade)
+    return one(ROOT, await shapes.charge(unit, row))
 
 
 @post(FILTERS, operation_id="createPlanChargeFilter", status_code=200, opt=WRITE_FILTER.opt())
@@ -128,17 +138,18 @@ async def update_filter(
     THE_FILTER,
     operation_id="destroyPlanChargeFilter",
     status_code=200,
-    opt=Operation(ONE_FILTER).opt(),
+    opt=Operation(ONE_FILTER, refuses=(400, 404, 413)).opt(),
 )
 async def delete_filter(
     unit: NamedDependency[Unit],
     code: FromPath[str],
     charge_code: FromPath[str],
     filter_id: FromPath[str],
+    loose: NamedDependency[Mapping[str, Any]],
 ) -> Answer:
     """Take a filter off a charge."""
-    wanted = row_id(filter_id, FILTER)
-    charge, row = await plan_charges.delete_filter(unit, code, charge_code, wanted)
+    wanted, cascade = row_id(filter_id, FILTER), wants_cascade(loose, FILTER_ROOT)
+    charge, row = await plan_charges.delete_filter(unit, code, charge_code, wanted, cascade=cascade)
     return one(FILTER_ROOT, shapes.charge_filter(charge, row))
 
 

@@ -1,5 +1,8 @@
 """The fixed charges of a plan: operations tagged `plans`."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from litestar import delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath
@@ -9,6 +12,7 @@ from billing_core.services.shapes import catalog as shapes
 from billing_core.store.unit import Unit
 from billing_core.wire.fixed_charges import FixedChargeIn, FixedChargeOut
 from billing_core.wire.pages import Page
+from billing_core.wire.plans import wants_cascade
 from gateway.http import Answer, Gives, Operation, Takes, listed, one
 
 ROOT = "fixed_charge"
@@ -63,17 +67,22 @@ async def update_fixed_charge(
     return one(ROOT, await shapes.fixed_charge(unit, row))
 
 
-@delete(EACH, operation_id="destroyPlanFixedCharge", status_code=200, opt=Operation(ONE).opt())
+@delete(
+    EACH,
+    operation_id="destroyPlanFixedCharge",
+    status_code=200,
+    opt=Operation(ONE, refuses=(400, 404, 413)).opt(),
+)
 async def delete_fixed_charge(
-    unit: NamedDependency[Unit], code: FromPath[str], fixed_charge_code: FromPath[str]
+    unit: NamedDependency[Unit],
+    code: FromPath[str],
+    fixed_charge_code: FromPath[str],
+    loose: NamedDependency[Mapping[str, Any]],
 ) -> Answer:
     """Take a fixed charge off a plan."""
-    return one(
-        ROOT,
-        await shapes.fixed_charge(
-            unit, await plan_fixed_charges.delete(unit, code, fixed_charge_code)
-        ),
-    )
+    cascade = wants_cascade(loose, ROOT)
+    row = await plan_fixed_charges.delete(unit, code, fixed_charge_code, cascade=cascade)
+    return one(ROOT, await shapes.fixed_charge(unit, row))
 
 
 RESOURCE = "plan"

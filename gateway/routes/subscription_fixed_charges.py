@@ -6,13 +6,22 @@ from litestar.params import FromPath
 
 from billing_core.services import subscription_fixed_charges as service
 from billing_core.store.unit import Unit
-from billing_core.wire.fixed_charges import FixedChargeOut, FixedChargeUnitsIn
+from billing_core.wire.fixed_charges import FixedChargeOut, FixedChargePricesIn
 from billing_core.wire.pages import Page
-from gateway.http import Answer, Filters, Gives, Operation, Takes, listed, one
+from gateway.http import (
+    ROW_STATUS,
+    Answer,
+    Filters,
+    Gives,
+    Operation,
+    Takes,
+    listed,
+    one,
+    row_status,
+)
 
 ROOT = "fixed_charge"
 ONE = Gives(ROOT, FixedChargeOut)
-STATUS = "subscription_status"
 ALL = "/subscriptions/{external_id:str}/fixed_charges"
 EACH = ALL + "/{fixed_charge_code:str}"
 
@@ -20,7 +29,7 @@ EACH = ALL + "/{fixed_charge_code:str}"
 @get(
     ALL,
     operation_id="findAllSubscriptionFixedCharges",
-    opt=Operation(Gives("fixed_charges", FixedChargeOut, many=True), query=(STATUS,)).opt(),
+    opt=Operation(Gives("fixed_charges", FixedChargeOut, many=True), query=ROW_STATUS).opt(),
 )
 async def list_fixed_charges(
     unit: NamedDependency[Unit],
@@ -29,11 +38,11 @@ async def list_fixed_charges(
     filters: NamedDependency[Filters],
 ) -> Answer:
     """List the fixed charges of a subscription, newest first, with its own units."""
-    rows, total = await service.page(unit, external_id, filters.get(STATUS), page)
+    rows, total = await service.page(unit, external_id, row_status(filters), page)
     return listed("fixed_charges", rows, page, total)
 
 
-@get(EACH, operation_id="findSubscriptionFixedCharge", opt=Operation(ONE, query=(STATUS,)).opt())
+@get(EACH, operation_id="findSubscriptionFixedCharge", opt=Operation(ONE, query=ROW_STATUS).opt())
 async def find_fixed_charge(
     unit: NamedDependency[Unit],
     external_id: FromPath[str],
@@ -41,7 +50,7 @@ async def find_fixed_charge(
     filters: NamedDependency[Filters],
 ) -> Answer:
     """Return a fixed charge of a subscription, with its own units."""
-    found = await service.get(unit, external_id, fixed_charge_code, filters.get(STATUS))
+    found = await service.get(unit, external_id, row_status(filters), fixed_charge_code)
     return one(ROOT, found)
 
 
@@ -49,22 +58,22 @@ async def find_fixed_charge(
     EACH,
     operation_id="overrideSubscriptionFixedCharge",
     opt=Operation(
-        ONE, Takes(ROOT, FixedChargeUnitsIn), (STATUS,), refuses=(400, 404, 413, 422)
+        ONE, Takes(ROOT, FixedChargePricesIn), ROW_STATUS, refuses=(400, 403, 404, 405, 413, 422)
     ).opt(),
 )
-async def give_units(
+async def override_fixed_charge(
     unit: NamedDependency[Unit],
     external_id: FromPath[str],
     fixed_charge_code: FromPath[str],
-    payload: NamedDependency[FixedChargeUnitsIn],
+    payload: NamedDependency[FixedChargePricesIn],
     filters: NamedDependency[Filters],
 ) -> Answer:
-    """Give a subscription its own number of units of a fixed charge."""
-    status = filters.get(STATUS)
-    found = await service.give_units(unit, external_id, fixed_charge_code, payload, status)
+    """Give a subscription its own number of units, or its own price, of a fixed charge."""
+    status = row_status(filters)
+    found = await service.override(unit, external_id, status, fixed_charge_code, payload)
     return one(ROOT, found)
 
 
 RESOURCE = "subscription"
 TAG = "subscriptions"
-HANDLERS = [list_fixed_charges, find_fixed_charge, give_units]
+HANDLERS = [list_fixed_charges, find_fixed_charge, override_fixed_charge]

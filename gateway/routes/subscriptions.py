@@ -6,10 +6,11 @@ from litestar import delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from billing_core.services import subscriptions
+from billing_core.services import subscriptions, usage_thresholds
 from billing_core.services.shapes import catalog as catalog_shapes
 from billing_core.services.shapes import entitlements as entitlement_shapes
 from billing_core.services.shapes import subscriptions as shapes
+from billing_core.services.shapes import usage_thresholds as threshold_shapes
 from billing_core.store.unit import Unit
 from billing_core.wire.pages import Page
 from billing_core.wire.subscriptions import SubscriptionChange, SubscriptionIn, SubscriptionOut
@@ -22,6 +23,7 @@ FILTERS = (
     "external_id",
     "plan_code",
     "currency",
+    "overridden",
     "status[]",
     "billing_entity_codes[]",
 )
@@ -109,7 +111,8 @@ async def _with_plan(unit: Unit, row: Any) -> dict[str, Any]:
     shape = (await shapes.out(unit, row)).model_dump()
     shape["plan"] = await catalog_shapes.plan(unit, row.plan)
     shape["entitlements"] = await entitlement_shapes.of_subscription(unit, row)
-    shape["applicable_usage_thresholds"] = []
+    thresholds = await usage_thresholds.in_force(unit, row)
+    shape["applicable_usage_thresholds"] = threshold_shapes.applicable(thresholds)
     return shape
 
 

@@ -4,6 +4,7 @@ from litestar import Response, delete, get, post, put
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from billing_core.ports import EventStore
 from billing_core.services import webhooks
 from billing_core.store.unit import Unit
 from billing_core.wire.pages import Page
@@ -29,10 +30,12 @@ PUBLIC_KEY = {**Operation(refuses=()).opt(), "resource": "webhook_jwt_public_key
     opt=Operation(ONE, Takes(ROOT, WebhookEndpointIn), refuses=(400, 413, 422)).opt(),
 )
 async def create_endpoint(
-    unit: NamedDependency[Unit], payload: NamedDependency[WebhookEndpointIn]
+    unit: NamedDependency[Unit],
+    events: NamedDependency[EventStore],
+    payload: NamedDependency[WebhookEndpointIn],
 ) -> Answer:
     """Register an endpoint; the answer carries its signing secret."""
-    endpoint = await webhooks.create_endpoint(unit, payload)
+    endpoint = await webhooks.create_endpoint(unit, events, payload)
     return one(ROOT, WebhookEndpointOut.of(endpoint))
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from billing_core.domain.errors import Busy, Unavailable
 from billing_core.ids import new_id
-from billing_core.ports import NO_USAGE, EventFilter, Meter, MeteredUsage, UsageQuery
+from billing_core.ports import NO_USAGE, Activity, EventFilter, Meter, MeteredUsage, UsageQuery
 from billing_core.store.events.ingest import Ingest
 from tests.support.events import CODE, FOREVER, T0, EventRig, meter, postgres_rig, sqlite_rig
 from tests.support.postgres import fresh_database
@@ -271,14 +271,49 @@ async def test_events_are_handed_over_in_the_order_of_ingestion(rig: EventRig) -
     await rig.send(rig.event("late", T0 + DAY), rig.event("early", T0))
     await other.send(other.event("foreign", T0))
     await rig.send(rig.event("middle", T0 + HOUR, code="other"))
+    newest = await rig.store.newest_order()
     after, seen = 0, []
     while page := await rig.store.ingested(rig.org_id, after, 2):
         seen += [event.transaction_id for _, event in page]
         assert [order for order, _ in page] == sorted({order for order, _ in page})
         after = page[-1][0]
     assert seen == ["late", "early", "middle"]
+    assert after == newest
     await rig.store.forget(rig.org_id, "tokens", T0 + DAY)
     assert [event.code for _, event in await rig.store.ingested(rig.org_id, 0, 9)] == ["other"]
+
+
+async def test_activity_names_whom_events_came_for(rig: EventRig) -> None:
+    before = (await rig.store.activity(None, 0)).upto
+    assert await rig.store.activity(before, 10) == Activity(before)
+    await rig.send(rig.event("a"), rig.event("b"), rig.event("c", subscription=None))
+    other = EventRig(rig.store, rig.ingest)
+    await other.send(other.event("a", subscription="next"))
+    everything = await rig.store.activity(before, 10)
+    assert everything.names == {(rig.org_id, "sub"), (other.org_id, "next")}
+    assert (await rig.store.activity(None, 0)).upto == everything.upto
+    first = await rig.store.activity(before, 2)
+    assert first.names == {(rig.org_id, "sub")}
+    rest = await rig.store.activity(first.upto, 10)
+    assert rest == Activity(everything.upto, frozenset({(other.org_id, "next")}))
+
+
+async def test_activity_misses_no_event_amid_traffic(rig: EventRig) -> None:
+    seen: set[str] = set()
+    mark = (await rig.store.activity(None, 0)).upto
+    waves = [
+        asyncio.gather(
+            *(rig.send(rig.event(f"tx-{n}", subscription=f"s{n}")) for n in range(w, w + 40))
+        )
+        for w in range(0, 400, 40)
+    ]
+    for wave in waves:
+        found = await rig.store.activity(mark, 25)
+        mark, seen = found.upto, seen | {name for _, name in found.names}
+        await wave
+    while (found := await rig.store.activity(mark, 25)).upto != mark:
+        mark, seen = found.upto, seen | {name for _, name in found.names}
+    assert seen == {f"s{n}" for n in range(400)}
 
 
 async def test_an_event_is_found_by_its_transaction(rig: EventRig) -> None:

@@ -12,6 +12,8 @@ from tests.support.gateway import Gateway
 
 # Amounts are decimal texts there on the wire (docs/rules/metering.md 1.9), not what is described.
 OTHERWISE = {"eventEstimateInstantFees", "eventBatchEstimateInstantFees"}
+# there is no payment provider that could give one
+OTHERWISE |= {"walletTransactionPaymentUrl"}
 SHARED = sorted({one.operation_id for one in LISTED} & OPERATIONS.keys() - OTHERWISE)
 
 
@@ -25,6 +27,9 @@ def test_answers_have_the_known_shape(world: World, operation_id: str) -> None:
     operation = OPERATIONS[operation_id]
     answers = world.answers[operation_id]
     for answer in answers:
+        if not operation["response"]:
+            assert not answer.content
+            continue
         if operation.get("empty_ok") and not answer.content:
             continue
         is_text = operation["response"] == {"type": "string"}

@@ -42,6 +42,7 @@ def play(org: Org) -> World:
     _customers(world)
     _subscriptions(world)
     _fixed_charges(world)
+    _own_prices(world, metric_ids["count"])
     _entitlements(world)
     _usage(world)
     org.clock(MONTH_LATER, catch_up=True)
@@ -50,6 +51,7 @@ def play(org: Org) -> World:
     _fees_in_advance(world, metric_ids)
     _changes(world, metric_ids)
     _credit_notes(world)
+    _wallets(world)
     _endings(world)
     return world
 
@@ -66,6 +68,10 @@ def _settings(world: World) -> None:
     world.call("updateOrganization", "PUT", "/organizations", {"organization": change})
     entities = world.call("listBillingEntities", "GET", "/billing_entities")["billing_entities"]
     world.call("getBillingEntity", "GET", f"/billing_entities/{entities[0]['code']}")
+    entity = {"code": "swiss", "name": "Acme AG", "logo": "https://acme.example/logo.png"}
+    world.call("createBillingEntity", "POST", "/billing_entities", {"billing_entity": entity})
+    change = {"billing_entity": {"email_settings": ["invoice.finalized"]}}
+    world.call("updateBillingEntity", "PUT", "/billing_entities/swiss", change)
     endpoint = {"webhook_url": "http://192.0.2.1/hooks", "event_types": ["invoice.created"]}
     made = world.call(
         "createWebhookEndpoint", "POST", "/webhook_endpoints", {"webhook_endpoint": endpoint}
@@ -248,6 +254,41 @@ def _fixed_charges(world: World) -> None:
     world.call("findSubscriptionFixedCharge", "GET", f"{own}/line")
 
 
+def _own_prices(world: World, metric_id: str) -> None:
+    """Let a subscription that starts late have prices of its own, and notes on its plan."""
+    a_filter = {"values": {"region": ["us"]}, "properties": {"amount": "2"}}
+    charge = {"billable_metric_id": metric_id, "charge_model": "standard", "filters": [a_filter]}
+    plan = {"name": "Priced", "code": "priced", "interval": "monthly", "amount_cents": 100}
+    plan |= {"amount_currency": "EUR", "pay_in_advance": False, "charges": [charge]}
+    world.call("createPlan", "POST", "/plans", {"plan": plan})
+    notes = "/plans/priced/metadata"
+    world.call("replacePlanMetadata", "POST", notes, {"metadata": {"a": "b", "c": None}})
+    world.call("mergePlanMetadata", "PATCH", notes, {"metadata": {"a": "x"}})
+    world.call("deletePlanMetadataKey", "DELETE", f"{notes}/c")
+    world.call("findPlan", "GET", "/plans/priced")
+    world.call("deleteAllPlanMetadata", "DELETE", notes)
+    wanted = {"external_customer_id": "late", "external_id": "late", "plan_code": "priced"}
+    wanted |= {"subscription_at": "2026-06-01T00:00:00Z"}
+    overrides = {"amount_cents": 90, "minimum_commitment": {"amount_cents": 5}}
+    body = {"subscription": {**wanted, "plan_overrides": overrides}}
+    world.call("createSubscription", "POST", "/subscriptions", body)
+    charges, late = "/subscriptions/late/charges", "?subscription_status=pending"
+    world.call("findAllSubscriptionCharges", "GET", charges + late)
+    world.call("findSubscriptionCharge", "GET", f"{charges}/count{late}")
+    price = {"charge": {"properties": {"amount": "3"}, "tax_codes": ["vat"]}}
+    world.call("overrideSubscriptionCharge", "PUT", f"{charges}/count{late}", price)
+    filters = f"{charges}/count/filters"
+    other = {"filter": {**a_filter, "values": {"region": ["eu"]}}}
+    made = world.call("createSubscriptionChargeFilter", "POST", filters + late, other)["filter"]
+    one = f"{filters}/{made['lago_id']}{late}"
+    change = {"filter": {"invoice_display_name": "EU"}}
+    world.call("updateSubscriptionChargeFilter", "PUT", one, change)
+    world.call("findAllSubscriptionChargeFilters", "GET", filters + late)
+    world.call("findSubscriptionChargeFilter", "GET", one)
+    world.call("destroySubscriptionChargeFilter", "DELETE", one)
+    world.call("destroySubscription", "DELETE", "/subscriptions/late?status=pending")
+
+
 def _entitlements(world: World) -> None:
     privileges = [
         {"code": "max", "name": "Most", "value_type": "integer"},
@@ -314,9 +355,26 @@ def _usage(world: World) -> None:
     change = {"lifetime_usage": {"external_historical_usage_amount_cents": 100}}
     world.call("updateSubscriptionLifetimeUsage", "PUT", lifetime, change)
     world.call("getSubscriptionLifetimeUsage", "GET", lifetime)
+    _alerts(world)
+
+
+def _alerts(world: World) -> None:
+    alerts, thresholds = "/subscriptions/s1/alerts", [{"value": 7}, {"value": 2, "recurring": True}]
+    alert = {"code": "money", "alert_type": "current_usage_amount", "thresholds": thresholds}
+    kind = "billable_metric_current_usage_units"
+    of_metric = {**alert, "code": "units", "alert_type": kind, "billable_metric_code": "sum"}
+    world.call("createSubscriptionAlert", "POST", alerts, {"alert": alert})
+    world.call("createSubscriptionAlert", "POST", alerts, {"alerts": [of_metric]})
+    world.call("getSubscriptionAlerts", "GET", alerts)
+    world.call("getSubscriptionAlert", "GET", f"{alerts}/units")
+    world.call("updateSubscriptionAlert", "PUT", f"{alerts}/money", {"alert": {"name": "Money"}})
+    world.call("deleteSubscriptionAlert", "DELETE", f"{alerts}/money")
+    world.call("deleteAllSubscriptionAlerts", "DELETE", alerts)
 
 
 def _invoices(world: World) -> None:
+    wanted = {"customer": {"external_id": "c/1"}, "subscriptions": {"external_ids": ["s1"]}}
+    world.call("invoicePreview", "POST", "/invoices/preview", wanted)
     world.call("findAllInvoices", "GET", "/invoices")
     past_usage = "/customers/c%2F1/past_usage?external_subscription_id=s1"
     world.call("findAllCustomerPastUsage", "GET", past_usage)
@@ -412,6 +470,71 @@ def _credit_notes(world: World) -> None:
     change = {"credit_note": {"metadata": {"crm": None}}}
     path = f"/credit_notes/{made['credit_note']['lago_id']}"
     world.call("updateCreditNote", "PUT", path, change)
+    notes = f"{path}/metadata"
+    world.call("replaceCreditNoteMetadata", "POST", notes, {"metadata": {"a": "b"}})
+    world.call("mergeCreditNoteMetadata", "PATCH", notes, {"metadata": {"c": "d"}})
+    world.call("deleteCreditNoteMetadataKey", "DELETE", f"{notes}/c")
+    world.call("deleteAllCreditNoteMetadata", "DELETE", notes)
+
+
+def _wallets(world: World) -> None:
+    rule = {"trigger": "threshold", "threshold_credits": "1", "paid_credits": "5"}
+    purse: dict[str, Any] = {
+        "rate_amount": "0.5",
+        "currency": "EUR",
+        "granted_credits": "10",
+        "name": "Purse",
+    }
+    purse |= {"recurring_transaction_rules": [rule], "metadata": {"a": "b", "c": None}}
+    body = {"wallet": {**purse, "external_customer_id": "bare"}}
+    made = world.call("createWallet", "POST", "/wallets", body)["wallet"]
+    of_bare = "/customers/bare/wallets"
+    second = {"wallet": {**purse, "code": "other", "applies_to": {"fee_types": ["charge"]}}}
+    world.call("createCustomerWallet", "POST", of_bare, second)
+    world.drain()
+    world.call("findAllWallets", "GET", "/wallets?external_customer_id=bare")
+    world.call("findAllCustomerWallets", "GET", of_bare)
+    for path, kind in ((f"/wallets/{made['lago_id']}", ""), (f"{of_bare}/other", "Customer")):
+        world.call(f"find{kind}Wallet", "GET", path)
+        world.call(f"update{kind}Wallet", "PUT", path, {"wallet": {"priority": 2}})
+        notes = f"{path}/metadata"
+        world.call(f"replace{kind}WalletMetadata", "POST", notes, {"metadata": {"a": "b"}})
+        world.call(f"merge{kind}WalletMetadata", "PATCH", notes, {"metadata": {"c": "d"}})
+        world.call(f"delete{kind}WalletMetadataKey", "DELETE", f"{notes}/c")
+        world.call(f"deleteAll{kind}WalletMetadata", "DELETE", notes)
+    _wallet_entries(world, made["lago_id"])
+    _wallet_alerts(world, f"{of_bare}/other/alerts")
+    world.call("destroyWallet", "DELETE", f"/wallets/{made['lago_id']}")
+    world.call("destroyCustomerWallet", "DELETE", f"{of_bare}/other")
+
+
+def _wallet_entries(world: World, wallet_id: str) -> None:
+    asked: dict[str, Any] = {"wallet_id": wallet_id, "granted_credits": "4", "voided_credits": "2"}
+    asked |= {"paid_credits": "3", "metadata": [{"key": "k", "value": "v"}]}
+    made = world.call(
+        "createWalletTransaction", "POST", "/wallet_transactions", {"wallet_transaction": asked}
+    )["wallet_transactions"]
+    _, granted, voided = (f"/wallet_transactions/{one['lago_id']}" for one in made)
+    path = f"/wallets/{wallet_id}/wallet_transactions"
+    (*_, first) = world.call("findAllWalletTransactions", "GET", path)["wallet_transactions"]
+    used = f"/wallet_transactions/{first['lago_id']}/consumptions"
+    for place in (used, f"{granted}/consumptions"):
+        world.call("findAllWalletTransactionConsumptions", "GET", place)
+    world.call("findAllWalletTransactionFundings", "GET", f"{voided}/fundings")
+    world.call("findWalletTransaction", "GET", granted)
+
+
+def _wallet_alerts(world: World, path: str) -> None:
+    low = {"code": "low", "thresholds": [{"value": 5, "code": "warn"}]}
+    low |= {"alert_type": "wallet_credits_balance"}
+    world.call("createCustomerWalletAlert", "POST", path, {"alert": low})
+    other = {**low, "code": "less", "alert_type": "wallet_balance_amount"}
+    world.call("createCustomerWalletAlert", "POST", path, {"alerts": [other]})
+    world.call("getCustomerWalletAlerts", "GET", path)
+    world.call("getCustomerWalletAlert", "GET", f"{path}/low")
+    world.call("updateCustomerWalletAlert", "PUT", f"{path}/low", {"alert": {"name": "Low"}})
+    world.call("deleteCustomerWalletAlert", "DELETE", f"{path}/low")
+    world.call("deleteAllCustomerWalletAlerts", "DELETE", path)
 
 
 def _endings(world: World) -> None:

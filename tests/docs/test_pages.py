@@ -75,6 +75,18 @@ def test_cited_sections_exist() -> None:
     assert [citation for citation in cited if citation[2] not in pages.get(citation[1], ())] == []
 
 
+def test_every_example_and_fixed_surprise_of_subscriptions_is_a_test() -> None:
+    page = (RULES / "subscriptions.md").read_text()
+    examples = re.findall(r"^\| ([ABC]\d+) \|", page, re.MULTILINE)
+    assert len(examples) == len(set(examples)) == 70
+    fixed = [f"14_{number}" for number in (1, 2, 6, 7, 8, 9, 10, 11, 18, 22, 23, 26)]
+    # in the name of a test, in the id of one of its rows, or in a comment behind the row
+    tests = "\n".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    names = "_".join(re.findall(r'(?<=def test_)\w+|(?<=id=")[ABC]\d+|(?<=# )[ABC]\d+', tests))
+    named = re.findall(r"(?<![a-z0-9])(?:[abc]\d+|14_\d+)(?![a-z0-9])", names.lower())
+    assert sorted({*map(str.lower, examples), *fixed} - {*named}) == []
+
+
 @pytest.mark.parametrize(
     "page",
     [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))],

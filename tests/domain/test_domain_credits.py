@@ -1,5 +1,6 @@
 """Credit notes: unused days, taxes and rounding, refunds, and the use of balances."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from uuid import UUID
@@ -180,10 +181,10 @@ def test_three_notes_on_an_invoice_with_a_coupon() -> None:
         (5580, 200, "500", (1409, 1035)),
     ],
 )
-def test_the_refund_is_what_was_paid_beyond_the_days_used(
+def test_a17_the_refund_is_what_was_paid_beyond_the_days_used(
     paid: int, before: int, coupons: str, expected: tuple[int, int]
 ) -> None:
-    """E39: 3100 at 20 %, 16 of 31 days unused, on an invoice of two such fees."""
+    """E39 and A17: 3100 at 20 %, 16 of 31 days unused, on an invoice of two such fees."""
     found = PaidDays(used=15, unused=16, period=31)
     part = unused_amount(found, 3100, 3100, Decimal(before))
     totals = note_totals([line(3100, str(part), coupons=coupons)])
@@ -193,6 +194,50 @@ def test_the_refund_is_what_was_paid_beyond_the_days_used(
     share = paid_share(paid, net, invoice_total)
     refund = refund_of(totals.total_amount_cents, share, used.total_amount_cents)
     assert (totals.total_amount_cents, refund) == expected
+
+
+def test_a15_a_refund_of_what_was_paid_and_not_used() -> None:
+    found = days("2025-02-08", "2025-02-21", anniversary=False)
+    total = note_totals([line(7500, str(unused_amount(found, 10000, 7500, ZERO)), "20")])
+    used = note_totals([line(7500, str(found.worth(found.used, 10000)), "20")])
+    share = paid_share(7500, Decimal(9000), 9000)
+    assert refund_of(total.total_amount_cents, share, used.total_amount_cents) == 1500
+    assert total.total_amount_cents == 3000
+
+
+def test_14_18_the_days_are_those_of_the_customer() -> None:
+    about = replace(times("2026-01-01"), tz="America/Los_Angeles", anniversary=False)
+    began = datetime(2026, 1, 1, 8, tzinfo=UTC)
+    evening = datetime(2026, 1, 16, 4, tzinfo=UTC)  # of the 15th there
+    found = paid_days(about, began, evening, upgraded=False)
+    assert found == PaidDays(used=15, unused=16, period=31)
+
+
+@pytest.mark.parametrize(
+    ("ended", "upgraded", "used", "unused"),
+    [
+        ("2024-03-11T23:00", False, 0, 21),  # C6: on the day on which the trial ends
+        ("2024-03-10T23:00", False, 0, 21),
+        ("2024-03-12T00:00", False, 2, 19),
+        ("2024-03-12T00:00", True, 0, 21),
+        ("2024-03-13T00:00", True, 2, 19),
+    ],
+)
+def test_c6_free_days_are_neither_used_nor_unused(
+    ended: str, *, upgraded: bool, used: int, unused: int
+) -> None:
+    about = times("2024-03-04", anniversary=False)
+    found = paid_days(
+        about,
+        about.started_at,
+        datetime.fromisoformat(ended).replace(tzinfo=UTC),
+        upgraded=upgraded,
+        trial_end=datetime(2024, 3, 11, 21, tzinfo=UTC),
+    )
+    assert (found.used, found.unused) == (used, unused)
+    assert unused_amount(found, 3500, 2371, ZERO).quantize(Decimal(1)) == unused * 3500 // 31 + (
+        unused == 21
+    )
 
 
 def test_balances_pay_oldest_first() -> None:

@@ -67,26 +67,32 @@ class Shop:
         wanted = OrganizationIn.model_validate({"name": "Once", "sandbox": True})
         organization, _ = await organizations.create(core.units, wanted)
         await set_clock(core.parts, organization.id, NOW, catch_up=False)
+        shop = cls(core, organization.id)
         for code in ("good", "bad"):
-            async with core.units.open(organization.id) as unit:
-                metric = {"name": code, "code": code, "aggregation_type": "count_agg"}
-                made = await billable_metrics.create(unit, BillableMetricIn.model_validate(metric))
-                await unit.flush()
-                charge: dict[str, Any] = {"billable_metric_id": str(made.id)}
-                charge |= {"charge_model": "standard", "properties": {"amount": "1"}}
-                charge |= {"pay_in_advance": True, "invoiceable": False}
-                plan: dict[str, Any] = {"name": code, "code": code, "interval": "monthly"}
-                plan["amount_cents"] = 0
-                plan |= {"amount_currency": "EUR", "pay_in_advance": False, "charges": [charge]}
-                await plans.create(unit, PlanIn.model_validate(plan))
-                start = {"external_customer_id": code, "external_id": code, "plan_code": code}
-                await subscriptions.create(unit, SubscriptionIn.model_validate(start))
+            await shop.sell(code)
         await drain(core.parts, organization.id)
-        return cls(core, organization.id)
+        return shop
 
-    async def send(self, name: str, code: str) -> None:
+    async def sell(self, code: str) -> None:
+        """Sell a metric in advance, by a plan of its own."""
+        async with self.core.units.open(self.org_id) as unit:
+            metric = {"name": code, "code": code, "aggregation_type": "count_agg"}
+            made = await billable_metrics.create(unit, BillableMetricIn.model_validate(metric))
+            await unit.flush()
+            charge: dict[str, Any] = {"billable_metric_id": str(made.id)}
+            charge |= {"charge_model": "standard", "properties": {"amount": "1"}}
+            charge |= {"pay_in_advance": True, "invoiceable": False}
+            plan: dict[str, Any] = {"name": code, "code": code, "interval": "monthly"}
+            plan["amount_cents"] = 0
+            plan |= {"amount_currency": "EUR", "pay_in_advance": False, "charges": [charge]}
+            await plans.create(unit, PlanIn.model_validate(plan))
+            start = {"external_customer_id": code, "external_id": code, "plan_code": code}
+            await subscriptions.create(unit, SubscriptionIn.model_validate(start))
+
+    async def send(self, name: str, code: str, core: Core | None = None) -> None:
+        """Send an event through this process or another one."""
         event = {"transaction_id": name, "external_subscription_id": code, "code": code}
-        await self.core.intake.create(self._caller, encode({"event": event}))
+        await (core or self.core).intake.create(self._caller, encode({"event": event}))
 
     async def charged(self) -> list[str]:
         """Return the transaction ids of all fees."""
@@ -134,6 +140,17 @@ async def test_two_who_deal_with_the_same_events_make_one_fee_each(shop: Shop) -
         await shop.send(name, "good")
     await asyncio.gather(*(charge_due(shop.core.parts) for _ in range(3)))
     assert await shop.charged() == ["a", "b", "c"]
+
+
+async def test_what_one_process_sells_is_charged_when_another_takes_the_event(shop: Shop) -> None:
+    another = await Core(shop.core.settings).open()
+    try:
+        await shop.send("first", "good", another)  # now it knows the rules for a second
+        await shop.sell("new")
+        await shop.send("second", "new", another)
+        assert [one.event.transaction_id for one in await shop.due()] == ["first", "second"]
+    finally:
+        await another.close()
 
 
 async def test_an_event_that_fails_holds_up_nobody(shop: Shop) -> None:

@@ -106,6 +106,8 @@ async def test_missed_billing_days_are_caught_up_in_real_time(down: Gateway) -> 
     down.stop()
     await rewind(down, (start + WEEK).date())
     down.start()
+    (key,) = down.admin("GET", f"/organizations/{org.id}/api_keys")["api_keys"]
+    assert key["last_used_at"] is not None, "the uses of keys are noted at the latest at the end"
     until(lambda: len(invoices(org)) >= MISSED_WEEKS, "the clock does not catch up")
     found = invoices(org)
     weeks = [(start + number * WEEK).date() for number in range(MISSED_WEEKS)]

@@ -3,6 +3,7 @@
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from billing_core.services import clocks, invoices, organizations, plans, subscriptions, webhooks
@@ -11,7 +12,7 @@ from billing_core.store import outbox
 from billing_core.store import webhooks as webhook_store
 from billing_core.wire.organizations import OrganizationIn
 from billing_core.wire.pages import Page
-from billing_core.wire.plans import PlanIn
+from billing_core.wire.plans import PlanChange, PlanIn
 from billing_core.wire.subscriptions import SubscriptionIn
 from billing_core.wire.webhook_endpoints import WebhookEndpointIn
 from gateway.core import Core
@@ -49,10 +50,15 @@ async def test_messages_that_come_twice_have_one_effect(tmp_path: Path) -> None:
             plan = {"name": "Base", "code": "base", "interval": "monthly", "amount_cents": 1000}
             plan |= {"amount_currency": "EUR", "pay_in_advance": False}
             await plans.create(unit, PlanIn.model_validate(plan))
-            start = {"external_customer_id": "ann", "external_id": "s1", "plan_code": "base"}
+            start: dict[str, Any] = {"external_customer_id": "ann", "external_id": "s1"}
+            start |= {"plan_code": "base", "plan_overrides": {"name": "Ann's"}}
             await subscriptions.create(unit, SubscriptionIn.model_validate(start))
+            dearer = PlanChange.model_validate({"amount_cents": 1100, "cascade_updates": True})
+            await plans.update(unit, "base", dearer)
             endpoint = {"webhook_url": "https://receiver.example/", "event_types": ["*"]}
-            await webhooks.create_endpoint(unit, WebhookEndpointIn.model_validate(endpoint))
+            await webhooks.create_endpoint(
+                unit, core.events, WebhookEndpointIn.model_validate(endpoint)
+            )
         await keep_each_twice(core, organization.id)
         now = datetime(2024, 2, 1, 0, 10, tzinfo=UTC)
         await set_clock(core.parts, organization.id, now, catch_up=False)
@@ -68,12 +74,13 @@ async def test_messages_that_come_twice_have_one_effect(tmp_path: Path) -> None:
             assert await violations(unit) == []
     assert total == 1
     assert [(one.number[-7:], one.status, one.total_amount_cents) for one in found] == [
-        ("001-001", "finalized", 1000)
+        ("001-001", "finalized", 1100)
     ]
     assert found[0].file_id is not None
     assert sorted(one.webhook_type for one in told) == [
         "invoice.created",
         "invoice.generated",
         "plan.created",
+        "plan.updated",
         "subscription.started",
     ]

@@ -18,7 +18,7 @@ from billing_core.services import (
     subscriptions,
 )
 from billing_core.services.invariants import violations
-from billing_core.services.plan_changes import UPGRADE_TOPIC
+from billing_core.services.takeovers import UPGRADE_TOPIC
 from billing_core.store import outbox
 from billing_core.store.tables import Subscription
 from billing_core.wire.organizations import OrganizationIn
@@ -125,7 +125,7 @@ async def test_two_upgrades_are_billed_in_any_order(sandbox: Sandbox, *, is_reve
 
 
 @pytest.mark.parametrize("pay_in_advance", [False, True])
-async def test_missed_days_and_today_are_billed_at_once(
+async def test_14_2_missed_days_and_today_are_billed_at_once(
     sandbox: Sandbox, *, pay_in_advance: bool
 ) -> None:
     await sandbox.add_plans(pay_in_advance=pay_in_advance)

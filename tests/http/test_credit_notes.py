@@ -278,7 +278,8 @@ def test_filters(org: Org) -> None:
     assert count("amount_from=1921") == count("amount_to=1919") == 0
     code = org.get("/billing_entities")["billing_entities"][0]["code"]
     assert count(f"billing_entity_codes[]={code}") == 1
-    assert count("billing_entity_codes[]=none") == 0
+    unknown = org.get("/credit_notes?billing_entity_codes[]=none", 404)
+    assert unknown["code"] == "billing_entity_not_found"
     for query in ("reason=none", "credit_status=none", "amount_from=much", "self_billed=maybe"):
         org.get(f"/credit_notes?{query}", 422)
     assert org.get("/customers/none/credit_notes", 404)["code"] == "customer_not_found"

@@ -100,11 +100,12 @@ def test_nothing_is_told_where_nothing_is_wrong(org: Org, receiver: Receiver) ->
 
 def test_nobody_listens_so_nothing_is_looked_at(org: Org, receiver: Receiver) -> None:
     org.clock("2026-01-01T08:00:00Z")
-    store(org, "before", "unknown")
+    store(org, "long before", "unknown")
     org.clock("2026-01-01T09:05:00Z")
     org.run(JOB)
-    listen(org, receiver)
     org.clock("2026-01-01T12:05:00Z")
+    store(org, "just before", "unknown")
+    listen(org, receiver)
     store(org, "after", "unknown")
     org.clock("2026-01-01T13:05:00Z")
     org.run(JOB)

@@ -124,6 +124,16 @@ def test_e47_in_advance(any_gateway: Gateway) -> None:
     assert amounts(org)[-1] == [15000], "the renewal bills what there is"
 
 
+@pytest.mark.parametrize(("units", "billed"), [([15], [5000]), ([5], [0]), ([5, 15], [0, 5000])])
+def test_c24_more_units_are_billed_at_once_fewer_are_not_returned(
+    org: Org, units: list[int], billed: list[int]
+) -> None:
+    sold(org, seats(pay_in_advance=True), at="2026-03-01T00:00:00Z")
+    for wanted in units:
+        set_units(org, wanted)
+    assert amounts(org) == [[10000], *([amount] for amount in billed)]
+
+
 def test_e47_added_by_the_day(org: Org) -> None:
     sold(org, at="2026-03-01T00:00:00Z")
     org.clock("2026-03-15T09:00:00Z")
@@ -268,9 +278,9 @@ def test_units_of_a_subscription_that_has_not_begun(org: Org) -> None:
         ("s1/fixed_charges/seat", {"units": "many"}, 422, {"units": ["value_is_invalid"]}),
         (
             "s1/fixed_charges/seat",
-            {"units": 1, "properties": {"amount": "1"}},
+            {"units": 1, "properties": {"amount": 1}},
             422,
-            {"properties": ["unsupported_value"]},
+            {"properties": ["invalid_amount"]},
         ),
         ("s1/fixed_charges/none", {"units": 1}, 404, "fixed_charge_not_found"),
         ("none/fixed_charges/seat", {"units": 1}, 404, "subscription_not_found"),

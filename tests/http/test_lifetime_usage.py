@@ -1,10 +1,11 @@
 """Lifetime usage: what was used elsewhere, what was invoiced, and what is running now."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from tests.support.billing import add_plan, add_tax, charge, subscribe
+from tests.support.billing import add_plan, add_tax, charge, subscribe, usage_event
 from tests.support.gateway import Gateway, Org
 from tests.support.usage import sold, use
 
@@ -131,3 +132,45 @@ def test_nobody_has_no_lifetime(org: Org) -> None:
     path = "/subscriptions/none/lifetime_usage"
     assert org.get(path, status=404)["code"] == "lifetime_usage_not_found"
     assert org.put(path, body, status=404)["code"] == "lifetime_usage_not_found"
+
+
+def test_thresholds_in_force_and_when_they_were_reached(org: Org) -> None:
+    thresholds = [
+        {"amount_cents": 1000},
+        {"amount_cents": 5000},
+        {"amount_cents": 2000, "recurring": True},
+    ]
+    sold(org, {}, plan={"usage_thresholds": thresholds})
+    use(org, {"value": 12})
+    assert lifetime(org)["usage_thresholds"][0]["reached_at"] is None, "nobody has looked yet"
+    org.clock("2026-01-02T00:00:00Z", catch_up=True)
+    org.clock("2026-01-03T00:00:00Z")
+    use(org, {"value": 48})
+    org.run("process_subscription_activity")
+    found = lifetime(org)["usage_thresholds"]
+    assert [(one["amount_cents"], one["completion_ratio"]) for one in found] == [
+        (1000, 1),
+        (5000, 1),
+        (7000, Decimal("0.5")),
+    ]
+    assert [one["reached_at"] for one in found] == [
+        "2026-01-01T00:00:00Z",
+        "2026-01-03T00:00:00Z",
+        None,
+    ]
+
+
+def test_14_23_fees_are_counted_by_subscription_and_once(org: Org) -> None:
+    """An upgrade's invoice bears both rows, a consolidated one several subscriptions."""
+    sold(org, {}, plan={"pay_in_advance": True})
+    add_plan(org, "dear", amount_cents=5000, pay_in_advance=True)
+    subscribe(org, external_id="other")
+    use(org, {"value": 3})
+    org.post("/events", {"event": usage_event("o1", subscription="other")})
+    org.clock("2026-01-10T00:00:00Z", catch_up=True)
+    subscribe(org, "dear")
+    org.drain()
+    assert amounts(org) == (0, 300, 0)
+    org.clock("2026-02-01T01:00:00Z", catch_up=True)
+    assert amounts(org) == (0, 300, 0)
+    assert amounts(org, "/subscriptions/other/lifetime_usage") == (0, 100, 0)

@@ -223,7 +223,7 @@ def test_a8_a_downgrade_in_advance(org: Org) -> None:
     assert notes(org) == []
 
 
-def test_west_of_utc_the_announced_day_is_the_local_one(org: Org) -> None:
+def test_14_18_west_of_utc_the_announced_day_is_the_local_one(org: Org) -> None:
     org.clock("2026-01-01T12:00:00Z")
     add_customer(org, timezone="America/Los_Angeles")
     two_plans(org, at="2026-01-01T12:00:00Z", first="large")
@@ -315,7 +315,7 @@ def test_another_currency_or_order_number_has_an_invoice_of_its_own(org: Org) ->
     assert (reasons(old), reasons(new)) == (["subscription_terminating"], ["subscription_starting"])
 
 
-def test_a_period_that_ended_unbilled_is_billed_before_an_upgrade(org: Org) -> None:
+def test_14_6_a_period_that_ended_unbilled_is_billed_before_an_upgrade(org: Org) -> None:
     two_plans(org)
     org.clock("2026-02-01T00:05:00Z")
     change(org, "large")
@@ -463,6 +463,19 @@ def test_what_is_told(org: Org) -> None:
         assert (told["plan_code"], told["previous_plan_code"]) == ("larger", "large")
 
 
+def test_a_downgrade_that_nobody_noticed_comes_before_the_next_change(org: Org) -> None:
+    two_plans(org, first="large")
+    change(org, "small")
+    add_plan(org, "larger", amount_cents=9000)
+    org.clock("2026-02-01T00:05:00Z", catch_up=True)  # five minutes before the biller
+    change(org, "larger")
+    path = "/subscriptions?external_id=s1&status[]=terminated"
+    ended = {one["plan_code"]: one for one in org.get(path)["subscriptions"]}
+    assert ended["large"]["terminated_at"] == "2026-02-01T00:00:00Z"
+    assert ended["small"]["started_at"] == "2026-02-01T00:00:00.000Z"
+    assert [billed(one) for one in invoices(org)] == [{"large": LARGE}, {"small": 0}]
+
+
 def test_a_draft_stays_what_it_was_when_it_is_recomputed(org: Org) -> None:
     org.clock("2026-01-14T09:00:00Z")
     add_customer(org, billing_configuration={"invoice_grace_period": 30})
@@ -504,7 +517,7 @@ def test_an_upgrade_that_many_ask_for_at_once(any_gateway: Gateway) -> None:
         ("plan_code", "no", 404),
         ("ending_at", "2026-01-10T00:00:00Z", 422),
         ("ending_at", "never", 422),
-        ("plan_overrides", {"amount_cents": 1}, 422),
+        ("plan_overrides", {"amount_cents": -1}, 422),
     ],
 )
 def test_changes_that_are_refused(org: Org, field: str, value: object, status: int) -> None:

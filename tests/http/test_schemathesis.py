@@ -49,6 +49,7 @@ INNER = {
     "feature_code": list(FEATURES),
     "fixed_charge_code": ["seat"],
     "privilege_code": ["max", "mode"],
+    "wallet_code": ["purse"],
 }
 Document = dict[str, Any]
 
@@ -96,6 +97,10 @@ def fuzzed(gateway: Gateway) -> Org:
     org.delete("/subscriptions/s-ended")
     _add_features(org)
     _add_parts_of_plans(org)
+    for model in PROPERTIES:
+        purse = {"external_customer_id": f"c-{model}", "rate_amount": "1", "currency": "USD"}
+        purse |= {"code": "purse", "granted_credits": "5", "paid_credits": "3"}
+        org.post("/wallets", {"wallet": purse})
     endpoint = {"webhook_url": "http://127.0.0.1:9/", "event_types": []}
     org.post("/webhook_endpoints", {"webhook_endpoint": endpoint})
     org.clock("2026-02-01T00:30:00Z", catch_up=True)
@@ -145,6 +150,10 @@ def _name_what_is_there(document: Document, org: Org) -> None:
         for root in ("credit_notes", "invoices", "fees", "webhook_endpoints", "billable_metrics")
     }
     models = list(PROPERTIES)
+    purses = org.get("/wallets?external_customer_id=c-standard")["wallets"]
+    ids["wallets"] = [row["lago_id"] for row in purses]
+    bought = org.get(f"/wallets/{ids['wallets'][0]}/wallet_transactions")["wallet_transactions"]
+    ids["wallet_transactions"] = [row["lago_id"] for row in bought]
     customers = [f"c-{model}" for model in models]
     subscriptions = [f"s-{model}" for model in models]
     filters = org.get("/plans/standard/charges/sum/filters")["filters"]
@@ -180,6 +189,13 @@ def _name_what_is_there(document: Document, org: Org) -> None:
             "2026-09-01T12:00:00+02:00",
         ],
         ("SubscriptionIn", "ending_at"): ["2027-01-01T00:00:00Z"],
+        ("PreviewIn", "plan_code"): models,
+        ("PreviewIn", "subscription_at"): ["2026-02-15T00:00:00Z", "1999-12-31T23:59:59Z"],
+        ("PreviewCustomerIn", "external_id"): customers,
+        ("PreviewSubscriptionsIn", "plan_code"): models,
+        ("PreviewSubscriptionsIn", "terminated_at"): ["2027-01-01T00:00:00Z"],
+        ("WalletIn", "external_customer_id"): customers,
+        ("WalletTransactionIn", "wallet_id"): ids["wallets"],
         ("EventIn", "code"): known["billable_metrics"],
         ("EventIn", "external_subscription_id"): subscriptions,
         ("ChargeIn", "billable_metric_id"): ids["billable_metrics"],
@@ -195,6 +211,10 @@ def _name_what_is_there(document: Document, org: Org) -> None:
     values = {"type": "object", "properties": {"max": {"type": "integer"}, "mode": {}}}
     entitled = {"properties": dict.fromkeys(FEATURES, values), "additionalProperties": False}
     schemas["WantedEntitlements"].update(entitled)
+    schemas["PreviewSubscriptionsIn"]["properties"]["external_ids"] = {
+        "type": "array",
+        "items": {"type": "string", "enum": [*subscriptions, "nowhere/at all"]},
+    }
     for (owner, field), names in wishes.items():
         schemas[owner]["properties"][field] = {"type": "string", "enum": [*names, "nowhere/at all"]}
 

@@ -19,11 +19,14 @@ from tests.support.billing import (
     send,
     subscribe,
 )
+from tests.support.coupons import add_coupon, give
 from tests.support.gateway import Gateway, Org
 
 LISTS = (
     "add_ons",
+    "applied_coupons",
     "billable_metrics",
+    "coupons",
     "credit_notes",
     "customers",
     "events",
@@ -39,6 +42,7 @@ LISTS = (
 ROOTS = {
     "add_ons": "add_on",
     "billable_metrics": "billable_metric",
+    "coupons": "coupon",
     "credit_notes": "credit_note",
     "customers": "customer",
     "features": "feature",
@@ -47,29 +51,43 @@ ROOTS = {
     "plans": "plan",
     "subscriptions": "subscription",
     "taxes": "tax",
+    "wallets": "wallet",
     "webhook_endpoints": "webhook_endpoint",
 }
 CHANGES: dict[str, dict[str, Any]] = {
+    "alerts": {
+        "alert_type": "current_usage_amount",
+        "code": "mine",
+        "thresholds": [{"value": 1}],
+    },
     "fees": {"payment_status": "succeeded"},
     "invoices": {"payment_status": "succeeded"},
     "lifetime_usage": {"external_historical_usage_amount_cents": 1},
+    "wallets": {"rate_amount": "1", "currency": "EUR"},
 }
 # every organization has a billing entity of this code, its own
 OF_ITS_OWN = {"billing_entities"}
 # what a second or third parameter of a path names
 INNER = {
+    "applied_coupon_id": "00000000-0000-0000-0000-000000000000",
     "charge_code": "usage",
+    "code": "watch",
     "feature_code": "seats",
     "filter_id": "00000000-0000-0000-0000-000000000000",
     "fixed_charge_code": "seat",
+    "key": "tier",
     "privilege_code": "max",
+    "wallet_code": "watch",
 }
 # the parts of a plan or a subscription that have a body of their own
 PARTS = {
+    "alerts": "alert",
     "charges": "charge",
     "filters": "filter",
     "fixed_charges": "fixed_charge",
     "lifetime_usage": "lifetime_usage",
+    "metadata": "metadata",
+    "wallets": "wallet",
 }
 PARAMETER = re.compile(r"\{(\w+)\}")
 
@@ -92,6 +110,9 @@ class Tenant:
             "plan_entitlements": self.org.get("/plans/basic/entitlements"),
             "entitlements": self.org.get("/subscriptions/s1/entitlements"),
             "usage": current_usage(self.org),
+            "alerts": self.org.get("/subscriptions/s1/alerts"),
+            "wallets": self.org.get("/wallets?external_customer_id=c1"),
+            "wallet_alerts": self.org.get("/customers/c1/wallets/watch/alerts"),
             "organization": self.org.get("/organizations"),
             "clock": self.org.get("/test_clock"),
         }
@@ -111,10 +132,18 @@ def settled(gateway: Gateway) -> Tenant:
     org.post("/plans/basic/entitlements", {"entitlements": {"seats": {"max": 10}}})
     own = {"entitlements": {"seats": {"max": 15}}}
     org.call("PATCH", "/subscriptions/s1/entitlements", own)
+    watch = {"alert_type": "current_usage_amount", "code": "watch", "thresholds": [{"value": 9}]}
+    org.post("/subscriptions/s1/alerts", {"alert": watch})
     add_on = {"name": "Seat", "code": "seat", "amount_cents": 1, "amount_currency": "EUR"}
     org.post("/add_ons", {"add_on": add_on})
     unit = {"name": "Credits", "code": "credits", "short_name": "CR"}
     org.post("/pricing_units", {"pricing_unit": unit})
+    purse = {"external_customer_id": "c1", "rate_amount": "1", "currency": "EUR", "code": "watch"}
+    wallet = org.post("/wallets", {"wallet": {**purse, "granted_credits": "1"}})["wallet"]
+    low = {**watch, "alert_type": "wallet_balance_amount"}
+    org.post("/customers/c1/wallets/watch/alerts", {"alert": low})
+    add_coupon(org, amount_cents=1)
+    give(org)
     send(org, "t1", "5")
     org.clock("2026-02-01T01:00:00Z", catch_up=True)
     send(org, "t2", "3")
@@ -127,9 +156,11 @@ def settled(gateway: Gateway) -> Tenant:
     org.delete("/subscriptions/s-ended")
     org.drain()
     (note,) = org.get("/credit_notes")["credit_notes"]
+    *_, entry = org.get(f"/wallets/{wallet['lago_id']}/wallet_transactions")["wallet_transactions"]
     ids = {
         "add_ons": "seat",
         "billable_metrics": "usage",
+        "coupons": "ten",
         "credit_notes": note["lago_id"],
         "customers": "c1",
         "events": "t1",
@@ -140,6 +171,8 @@ def settled(gateway: Gateway) -> Tenant:
         "pricing_units": "credits",
         "subscriptions": "s1",
         "taxes": "vat",
+        "wallets": wallet["lago_id"],
+        "wallet_transactions": entry["lago_id"],
         "webhook_endpoints": made["lago_id"],
     }
     return Tenant(org, ids)
@@ -225,6 +258,10 @@ def test_foreign_references_in_bodies_are_unknown(theirs: Tenant, stranger: Org)
     stranger.post("/customers", {"customer": {"external_id": "x", "tax_codes": ["vat"]}}, 404)
     subscription = {"external_customer_id": "c1", "external_id": "s1", "plan_code": "basic"}
     stranger.post("/subscriptions", {"subscription": subscription}, 404)
+    rows = {"external_ids": ["s1"]}
+    for asked in ({"plan_code": "basic"}, {"subscriptions": rows}):
+        stranger.post("/invoices/preview", {"customer": {"external_id": "c1"}, **asked}, 404)
+        stranger.post("/invoices/preview", {"customer": {"name": "N"}, **asked}, 404)
     note = theirs.org.post(
         "/customers", {"customer": {"external_id": "c1", "metadata": [{"key": "k", "value": "v"}]}}
     )["customer"]["metadata"][0]

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from billing_core.services.shapes import entitlements
-from billing_core.store import catalog
+from billing_core.services.shapes import usage_thresholds as threshold_shapes
+from billing_core.store import catalog, usage_thresholds
 from billing_core.store.tables import (
     AddOn,
     BillableMetric,
@@ -13,6 +14,7 @@ from billing_core.store.tables import (
     FixedCharge,
     Plan,
     Tax,
+    UsageThreshold,
 )
 from billing_core.store.unit import Unit
 from billing_core.wire.add_ons import AddOnOut
@@ -23,6 +25,7 @@ from billing_core.wire.charges import (
     ChargeFilterOut,
     ChargeOut,
 )
+from billing_core.wire.commitments import MinimumCommitmentOut
 from billing_core.wire.entitlements import PlanEntitlementOut
 from billing_core.wire.fixed_charges import FixedChargeOut
 from billing_core.wire.plans import PlanOut
@@ -87,11 +90,17 @@ async def plan(unit: Unit, row: Plan) -> PlanOut:
 
 
 async def plans(unit: Unit, rows: Sequence[Plan]) -> list[PlanOut]:
-    """Return the wire models, with one query for all their taxes and one for entitlements."""
+    """Return the wire models; taxes, entitlements and thresholds take one query each."""
     owners = [one.id for row in rows for one in (row, *row.charges, *row.fixed_charges)]
+    owners += [row.minimum_commitment.id for row in rows if row.minimum_commitment]
     assigned = await catalog.taxes_of(unit, owners)
     entitled = await entitlements.of_plans(unit, [row.parent_id or row.id for row in rows])
-    return [_plan(row, assigned, entitled.get(row.parent_id or row.id, [])) for row in rows]
+    thresholds = await usage_thresholds.of_owners(
+        unit, [one for row in rows for one in (row.id, row.parent_id) if one is not None]
+    )
+    return [
+        _plan(row, assigned, entitled.get(row.parent_id or row.id, []), thresholds) for row in rows
+    ]
 
 
 def _taxes(owner_id: UUID, assigned: Assigned) -> list[TaxOut]:
@@ -118,7 +127,23 @@ def _fixed_charge(row: FixedCharge, assigned: Assigned) -> FixedChargeOut:
     )
 
 
-def _plan(row: Plan, assigned: Assigned, entitled: Sequence[PlanEntitlementOut]) -> PlanOut:
+def _commitment(row: Plan, assigned: Assigned) -> MinimumCommitmentOut | None:
+    agreed = row.minimum_commitment
+    if agreed is None:
+        return None
+    return MinimumCommitmentOut.of(
+        agreed, plan_code=row.code, interval=row.interval, taxes=_taxes(agreed.id, assigned)
+    )
+
+
+def _plan(
+    row: Plan,
+    assigned: Assigned,
+    entitled: Sequence[PlanEntitlementOut],
+    thresholds: Mapping[UUID, list[UsageThreshold]],
+) -> PlanOut:
+    own = thresholds.get(row.id, [])
+    inherited = thresholds.get(row.parent_id, []) if row.parent_id else []
     return PlanOut.of(
         row,
         customers_count=0,
@@ -127,9 +152,9 @@ def _plan(row: Plan, assigned: Assigned, entitled: Sequence[PlanEntitlementOut])
         charges=[_charge(one, assigned) for one in row.charges],
         fixed_charges=[_fixed_charge(one, assigned) for one in row.fixed_charges],
         taxes=_taxes(row.id, assigned),
-        usage_thresholds=[],
-        applicable_usage_thresholds=[],
-        minimum_commitment=None,
+        usage_thresholds=threshold_shapes.several(own),
+        applicable_usage_thresholds=threshold_shapes.applicable(own or inherited),
+        minimum_commitment=_commitment(row, assigned),
         entitlements=[{"entitlement": one} for one in entitled],
         metadata=row.custom_metadata,
     )

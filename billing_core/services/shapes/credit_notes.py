@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from billing_core.services.shapes import customers
 from billing_core.services.shapes import fees as fee_shapes
-from billing_core.store.tables import Credit, CreditNote, Invoice
+from billing_core.store.tables import Credit, CreditNote, Invoice, ProgressiveCredit
 from billing_core.store.unit import Unit
 from billing_core.wire.credit_notes import (
     CreditInvoiceOut,
@@ -54,6 +54,20 @@ def use(credit: Credit, invoice: Invoice) -> CreditOut:
         before_taxes=False,
         item=CreditItemOut(
             lago_item_id=note.id, type="credit_note", code=note.number, name=note.invoice.number
+        ),
+        invoice=CreditInvoiceOut(lago_id=invoice.id, payment_status=invoice.payment_status),
+    )
+
+
+def progressive(credit: ProgressiveCredit, invoice: Invoice) -> CreditOut:
+    """Return the wire model of what a progressive invoice has billed before; it comes off fees."""
+    earlier = credit.progressive_invoice
+    return CreditOut.of(
+        credit,
+        amount_currency=invoice.currency,
+        before_taxes=True,
+        item=CreditItemOut(
+            lago_item_id=earlier.id, type="invoice", code=earlier.number, name=earlier.number
         ),
         invoice=CreditInvoiceOut(lago_id=invoice.id, payment_status=invoice.payment_status),
     )

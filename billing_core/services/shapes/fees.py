@@ -16,6 +16,8 @@ ITEM_TYPES = {
     "subscription": "Subscription",
     "charge": "BillableMetric",
     "fixed_charge": "AddOn",
+    "commitment": "Subscription",
+    "credit": "WalletTransaction",
 }
 
 

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+from billing_core.services.invoice_contents import Contents
+from billing_core.services.shapes import coupons as coupon_shapes
 from billing_core.services.shapes import credit_notes as note_shapes
 from billing_core.services.shapes import customers, subscriptions
 from billing_core.services.shapes import fees as fee_shapes
-from billing_core.store import credit_notes
+from billing_core.store import coupons, credit_notes, progressive_invoices
 from billing_core.store.tables import Fee, Invoice, InvoiceSubscription
 from billing_core.store.unit import Unit
 from billing_core.wire.dates import last_instant
@@ -26,16 +28,37 @@ async def full(
     file_url: str | None,
 ) -> InvoiceFullOut:
     """Return the wire model with fees, subscriptions, periods and the credits used on it."""
-    used = await credit_notes.credits_on(unit, invoice.id)
-    return InvoiceFullOut.of(
-        invoice,
-        **_parts(invoice, file_url),
-        billing_periods=[_period(line) for line in lines],
-        credits=[note_shapes.use(credit, invoice) for credit in used],
-        fees=fee_shapes.of_invoice(fees),
-        subscriptions=await subscriptions.several(unit, [line.subscription for line in lines]),
-        error_details=[],
-    )
+    (shape,) = await full_all(unit, [Contents(invoice, lines, fees)], file_url)
+    return shape
+
+
+async def full_all(
+    unit: Unit, several: Sequence[Contents], file_url: str | None = None
+) -> list[InvoiceFullOut]:
+    """Return such wire models; what else they show is read once for all of them."""
+    ids = [contents.invoice.id for contents in several]
+    used = await credit_notes.credits_on(unit, ids)
+    progressive = await progressive_invoices.credits_on(unit, ids)
+    lowered = [one.invoice.id for one in several if one.invoice.coupons_amount_cents]
+    taken = await coupons.credits_on(unit, lowered) if lowered else {}
+    billed = [line.subscription for contents in several for line in contents.lines]
+    shown = {shape.lago_id: shape for shape in await subscriptions.several(unit, billed)}
+    return [
+        InvoiceFullOut.of(
+            invoice,
+            **_parts(invoice, file_url),
+            billing_periods=[_period(line) for line in lines],
+            credits=[
+                *(note_shapes.progressive(one, invoice) for one in progressive.get(invoice.id, ())),
+                *(coupon_shapes.use(credit, invoice) for credit in taken.get(invoice.id, ())),
+                *(note_shapes.use(credit, invoice) for credit in used.get(invoice.id, ())),
+            ],
+            fees=fee_shapes.of_invoice(fees),
+            subscriptions=[shown[line.subscription_id] for line in lines],
+            error_details=[],
+        )
+        for invoice, lines, fees, _ in several
+    ]
 
 
 def _parts(invoice: Invoice, file_url: str | None) -> dict[str, Any]:
@@ -46,12 +69,11 @@ def _parts(invoice: Invoice, file_url: str | None) -> dict[str, Any]:
         "file_url": file_url,
         "xml_url": None,
         "web_url": None,
-        "purchase_order_number": None,
         "customer": customers.out(invoice.customer),
         "metadata": invoice.notes,
         "applied_taxes": invoice.applied_taxes,
         "applied_invoice_custom_sections": [],
-        "applied_usage_thresholds": [],
+        "applied_usage_thresholds": invoice.applied_thresholds,
     }
 
 

@@ -4,7 +4,7 @@ from billing_core.services.shapes import catalog as catalog_shapes
 from billing_core.store import catalog, webhooks
 from billing_core.store.tables import ApiKey, BillingEntity, Organization
 from billing_core.store.unit import Unit
-from billing_core.wire.organizations import BillingEntityOut, KeyOut, OrganizationOut
+from billing_core.wire.organizations import KeyOut, OrganizationOut
 
 
 async def organization(unit: Unit, row: Organization, entity: BillingEntity) -> OrganizationOut:
@@ -31,11 +31,6 @@ async def organization(unit: Unit, row: Organization, entity: BillingEntity) -> 
         },
         taxes=[catalog_shapes.tax(tax) for tax in taxes],
     )
-
-
-def entity(row: BillingEntity) -> BillingEntityOut:
-    """Return the wire model of a billing entity."""
-    return BillingEntityOut.of(row, eu_tax_management=False)
 
 
 def key(row: ApiKey, value: str | None = None) -> KeyOut:

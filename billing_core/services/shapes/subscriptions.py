@@ -6,10 +6,10 @@ from uuid import UUID
 
 from billing_core.domain.calendar import SubscriptionTimes, Window, windows
 from billing_core.domain.plan_changes import rotation_day
-from billing_core.store import subscriptions
-from billing_core.store.tables import Subscription
+from billing_core.store import activation_rules, subscriptions
+from billing_core.store.tables import ActivationRule, Subscription
 from billing_core.store.unit import Unit
-from billing_core.wire.subscriptions import SubscriptionOut
+from billing_core.wire.subscriptions import ActivationRuleOut, SubscriptionOut
 
 
 def times_of(subscription: Subscription) -> SubscriptionTimes:
@@ -26,6 +26,8 @@ def times_of(subscription: Subscription) -> SubscriptionTimes:
         tz=subscription.customer.applicable_timezone,
         bill_charges_monthly=bool(plan.bill_charges_monthly),
         bill_fixed_charges_monthly=bool(plan.bill_fixed_charges_monthly),
+        charges_billed_until=subscription.charges_billed_until,
+        fixed_charges_billed_until=subscription.fixed_charges_billed_until,
     )
 
 
@@ -45,8 +47,14 @@ async def out(unit: Unit, subscription: Subscription) -> SubscriptionOut:
 async def several(unit: Unit, rows: Sequence[Subscription]) -> list[SubscriptionOut]:
     """Return the wire models of some subscriptions, their neighbours read with one query."""
     by_id, by_former = await subscriptions.neighbours(unit, rows)
+    rules = await activation_rules.of(unit, (row.id for row in rows))
     return [
-        _out(row, unit.now, _found(by_id, row.previous_subscription_id), by_former.get(row.id))
+        _out(
+            row,
+            unit.now,
+            (_found(by_id, row.previous_subscription_id), by_former.get(row.id)),
+            rules.get(row.id, []),
+        )
         for row in rows
     ]
 
@@ -56,13 +64,17 @@ def _found(rows: Mapping[UUID, Subscription], wanted: UUID | None) -> Subscripti
 
 
 def _out(
-    row: Subscription, now: datetime, former: Subscription | None, successor: Subscription | None
+    row: Subscription,
+    now: datetime,
+    neighbours: tuple[Subscription | None, Subscription | None],
+    rules: Sequence[ActivationRule],
 ) -> SubscriptionOut:
+    former, successor = neighbours
     window = current_window(row, now) if row.status == "active" else None
     return SubscriptionOut.of(
         row,
         external_customer_id=row.customer.external_id,
-        billing_entity_code=row.customer.entity.code,
+        billing_entity_code=row.entity.code,
         plan_code=row.plan.code,
         plan_amount_cents=row.plan.amount_cents,
         plan_amount_currency=row.plan.amount_currency,
@@ -71,12 +83,13 @@ def _out(
         downgrade_plan_date=_downgrade_date(row, successor),
         current_billing_period_started_at=window and window.start,
         current_billing_period_ending_at=window and window.last,
-        cancellation_reason=None,
-        activation_rules=[],
+        activation_rules=[ActivationRuleOut.of(rule) for rule in rules],
         applied_invoice_custom_sections=[],
         skip_invoice_custom_sections=False,
-        progressive_billing_disabled=False,
-        payment_method={"payment_method_id": None, "payment_method_type": "provider"},
+        payment_method={
+            "payment_method_id": None,
+            "payment_method_type": row.payment_method_type,
+        },
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
+from functools import lru_cache
 from hashlib import blake2b
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -26,6 +27,7 @@ NO_GROUP = ""
 _LONGEST_PLAIN_VALUE = 64
 _LONGEST_PLAIN_GROUP = 600
 _REMEMBERED_GROUPS = 20_000
+_MOST_DECODERS = 4096
 _VALUE_DIGEST_BYTES = 16
 EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
 
@@ -125,7 +127,7 @@ def _plain_reader(definition: Definition) -> Callable[[str], Reading | None]:
             return None if number is None else Reading(number)
 
         return read_number
-    decode = _field_decoder([definition.field_name or "", OPERATION_FIELD])
+    decode = _field_decoder((definition.field_name or "", OPERATION_FIELD))
 
     def value_of(properties: str) -> Reading | None:
         raw, operation = decode(properties)
@@ -143,13 +145,13 @@ def plain_number(definition: Definition) -> Callable[[str], Decimal | None] | No
     """
     if definition.dimensions or definition.aggregation in {COUNT, UNIQUE}:
         return None
-    decode = _field_decoder([definition.field_name or ""])
+    decode = _field_decoder((definition.field_name or "",))
     return lambda properties: _number(decode(properties)[0])
 
 
 def _grouped_reader(definition: Definition) -> Callable[[str], Reading | None]:
     aggregation, field_name, dimensions = definition
-    decode = _field_decoder([field_name or "", OPERATION_FIELD, *dimensions])
+    decode = _field_decoder((field_name or "", OPERATION_FIELD, *dimensions))
     group_of = GroupKeys()
 
     def read(properties: str) -> Reading | None:
@@ -249,7 +251,8 @@ def value_name(text: str) -> str:
     return "#" + blake2b(text.encode(), digest_size=_VALUE_DIGEST_BYTES).hexdigest()
 
 
-def _field_decoder(names: Sequence[str]) -> Callable[[str], Sequence[bytes]]:
+@lru_cache(maxsize=_MOST_DECODERS)
+def _field_decoder(names: tuple[str, ...]) -> Callable[[str], Sequence[bytes]]:
     """Return a decoder of some properties as raw JSON, empty when absent.
 
     A struct skips every other property, which is twice as fast as a dictionary; it cannot be told

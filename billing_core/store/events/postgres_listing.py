@@ -1,9 +1,13 @@
-"""Lists of raw events out of the PostgreSQL event log."""
+"""Lists of raw events out of the PostgreSQL event log.
+
+Limits are part of the statements: plans are made without a look at parameters.
+"""
 
 from typing import Any
 from uuid import UUID
 
-from billing_core.ports import DueEvent, EventFilter, StoredEvent
+from billing_core.ports import Activity, DueEvent, EventFilter, StoredEvent
+from billing_core.store.events.postgres_folding import FOLD_LOCK
 from billing_core.store.events.records import (
     STORED_COLUMNS,
     key_range,
@@ -23,12 +27,18 @@ FIND = f"""
 DUE = f"""
     SELECT event_due.id, org, {STORED_COLUMNS}
     FROM event_due JOIN events ON events.id = event_due.id
-    WHERE deleted_at IS NULL ORDER BY event_due.id LIMIT $1
+    WHERE deleted_at IS NULL ORDER BY event_due.id
 """  # noqa: S608 - names of columns
 INGESTED = f"""
     SELECT id, {STORED_COLUMNS} FROM events
-    WHERE id > $1 AND org || ''::bytea = $2 AND deleted_at IS NULL ORDER BY id LIMIT $3
+    WHERE id > $1 AND org || ''::bytea = $2 AND deleted_at IS NULL ORDER BY id
 """  # noqa: S608 - names of columns
+ACTIVITY = """
+    SELECT org, external_subscription_id, count(*), max(id) FROM (
+      SELECT id, org, external_subscription_id FROM events
+      WHERE id > $1 AND id <= $2 ORDER BY id LIMIT {limit}
+    ) AS page GROUP BY org, external_subscription_id
+"""
 _CODES = """
     SELECT code, n FROM event_codes WHERE org = $1
     UNION ALL
@@ -57,7 +67,7 @@ async def is_anything_watched(connection: Any) -> bool:
 
 async def due(connection: Any, limit: int) -> list[DueEvent]:
     """Return the oldest events of watched codes that nobody has dealt with."""
-    rows = await connection.fetch(DUE, limit)
+    rows = await connection.fetch(f"{DUE} LIMIT {limit}")
     return [DueEvent(order, UUID(bytes=org), stored_event(tuple(row))) for order, org, *row in rows]
 
 
@@ -65,8 +75,31 @@ async def ingested(
     connection: Any, org_id: bytes, after: int, limit: int
 ) -> list[tuple[int, StoredEvent]]:
     """Return the first events behind an order, in the order of ingestion."""
-    rows = await connection.fetch(INGESTED, after, org_id, limit)
+    rows = await connection.fetch(f"{INGESTED} LIMIT {limit}", after, org_id)
     return [(order, stored_event(tuple(row))) for order, *row in rows]
+
+
+async def activity(connection: Any, after: int | None, limit: int) -> Activity:
+    """Tell whom the first events behind an order came for, of those below which none can follow.
+
+    Flushes commit in any order, so the newest order is read while the list of blocks is locked: a
+    flush that has drawn a block is waited for, and later ones draw higher orders. Nobody folds
+    meanwhile, who would hold the list for longer.
+    """
+    async with connection.transaction():
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", FOLD_LOCK)
+        await connection.execute("LOCK TABLE event_pending IN SHARE MODE")
+        newest = await connection.fetchval("SELECT coalesce(max(id), 0) FROM events")
+    if after is None:
+        return Activity(newest)
+    rows = await connection.fetch(ACTIVITY.format(limit=limit), after, newest)
+    names = frozenset((UUID(bytes=org), name) for org, name, *_ in rows if name is not None)
+    return Activity(max((row[3] for row in rows), default=after), names)
+
+
+async def newest_order(connection: Any) -> int:
+    """Return the greatest order of ingestion there is."""
+    return int(await connection.fetchval("SELECT coalesce(max(id), 0) FROM events"))
 
 
 async def page(
@@ -86,11 +119,10 @@ async def page(
         )
     if offset >= total:
         return [], total
-    count = len(parameters)
     rows = await connection.fetch(
         f"SELECT {STORED_COLUMNS} FROM events WHERE {condition}"  # noqa: S608 - only our own text
-        f" ORDER BY ts DESC, transaction_id LIMIT ${count + 1} OFFSET ${count + 2}",
-        *(*parameters, limit, offset),
+        f" ORDER BY ts DESC, transaction_id LIMIT {limit} OFFSET {offset}",
+        *parameters,
     )
     return [stored_event(tuple(row)) for row in rows], total
 

@@ -12,6 +12,7 @@ import asyncpg
 from billing_core.clock import wall_now
 from billing_core.domain.errors import Unavailable
 from billing_core.ports import (
+    Activity,
     DueEvent,
     EventBacklog,
     EventFilter,
@@ -40,6 +41,9 @@ REGISTRATION_ATTEMPTS = 8
 PATIENCE_SECONDS = 2
 # Each call looks through what is pending; for many queries it is cheaper to have it folded first.
 SETTLED_QUERIES = 8
+# The statements are written so that one plan suits all parameters, and planning one takes longer
+# than running it. A plan that was made while a table was small must suit it when it has grown, too.
+PLANNED_ONCE = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off"}
 
 
 class PostgresEventStore:
@@ -57,7 +61,11 @@ class PostgresEventStore:
         """Connect; raises `Unavailable`."""
         try:
             self._pool = await asyncpg.create_pool(
-                self._url, min_size=1, max_size=self._connections, reset=keep_as_it_is
+                self._url,
+                min_size=1,
+                max_size=self._connections,
+                reset=keep_as_it_is,
+                server_settings=PLANNED_ONCE,
             )
         except FAILURES as failure:
             raise Unavailable(str(failure)) from failure
@@ -118,6 +126,16 @@ class PostgresEventStore:
         async with self._connection() as connection:
             return await postgres_listing.ingested(connection, org_id.bytes, after, limit)
 
+    async def activity(self, after: int | None, limit: int) -> Activity:
+        """Tell whom events came for; see `EventStore.activity`."""
+        async with self._connection() as connection:
+            return await postgres_listing.activity(connection, after, limit)
+
+    async def newest_order(self) -> int:
+        """Return the greatest order of ingestion; see `EventStore.newest_order`."""
+        async with self._connection() as connection:
+            return await postgres_listing.newest_order(connection)
+
     async def find_event(self, org_id: UUID, transaction_id: str) -> StoredEvent | None:
         """Return the newest event with that transaction id; see `EventStore.find_event`."""
         async with self._snapshot() as connection:
@@ -174,6 +192,7 @@ class PostgresEventStore:
         """Compare every rollup with a recount of the raw events; see `EventStore.recount`."""
         await self.settle()
         async with self._snapshot() as connection:
+            await connection.execute("SET LOCAL enable_seqscan = on")
             return await postgres_recount.differences(connection, org_id)
 
     def _questions(

@@ -5,7 +5,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from billing_core.ports import DueEvent, EventFilter, StoredEvent
+from billing_core.ports import Activity, DueEvent, EventFilter, StoredEvent
 from billing_core.store.events.records import (
     STORED_COLUMNS,
     key_range,
@@ -71,6 +71,12 @@ INGESTED = f"""
     SELECT e.id, {_COLUMNS} FROM events AS e NOT INDEXED
     WHERE e.id > ? AND e.org = ? AND e.deleted_at IS NULL ORDER BY e.id LIMIT ?
 """  # noqa: S608 - names of columns
+ACTIVITY = """
+    SELECT org, external_subscription_id, count(*), max(id) FROM (
+      SELECT id, org, external_subscription_id FROM events NOT INDEXED
+      WHERE id > ? ORDER BY id LIMIT ?
+    ) GROUP BY org, external_subscription_id
+"""
 CODES = "SELECT code FROM event_codes WHERE org = ?"
 
 
@@ -113,6 +119,21 @@ def ingested(
     """Return the first events behind an order, in the order of ingestion."""
     rows = reads.query(INGESTED, (after, org_id, limit))
     return [(order, stored_event(tuple(row))) for order, *row in rows]
+
+
+def activity(reads: SqliteReads, after: int | None, limit: int) -> Activity:
+    """Tell whom the first events behind an order came for; this file's orders have no gaps."""
+    if after is None:
+        (newest,) = reads.query("SELECT coalesce(max(id), 0) FROM events").fetchone()
+        return Activity(newest)
+    rows = list(reads.query(ACTIVITY, (after, limit)))
+    names = frozenset((UUID(bytes=org), name) for org, name, *_ in rows if name is not None)
+    return Activity(max((row[3] for row in rows), default=after), names)
+
+
+def newest_order(reads: SqliteReads) -> int:
+    """Return the greatest order of ingestion there is."""
+    return _number(reads, "SELECT coalesce(max(id), 0) FROM events", {})
 
 
 def page(

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from billing_core.clock import wall_now
 from billing_core.ports import (
+    Activity,
     DueEvent,
     EventBacklog,
     EventFilter,
@@ -99,6 +100,14 @@ class SqliteEventStore:
         return await self._read(
             lambda reads: sqlite_listing.ingested(reads, org_id.bytes, after, limit)
         )
+
+    async def activity(self, after: int | None, limit: int) -> Activity:
+        """Tell whom events came for; see `EventStore.activity`."""
+        return await self._read(lambda reads: sqlite_listing.activity(reads, after, limit))
+
+    async def newest_order(self) -> int:
+        """Return the greatest order of ingestion; see `EventStore.newest_order`."""
+        return await self._read(sqlite_listing.newest_order)
 
     async def find_event(self, org_id: UUID, transaction_id: str) -> StoredEvent | None:
         """Return the newest event with that transaction id; see `EventStore.find_event`."""

@@ -6,11 +6,18 @@ from billing_core.store.tables.catalog import (
     BillableMetric,
     Charge,
     ChargeFilter,
+    Commitment,
     FixedCharge,
     Plan,
     PricingUnit,
     Tax,
     TaxAssignment,
+)
+from billing_core.store.tables.coupons import (
+    AppliedCoupon,
+    Coupon,
+    CouponCredit,
+    CouponTarget,
 )
 from billing_core.store.tables.credit_notes import (
     Credit,
@@ -19,6 +26,7 @@ from billing_core.store.tables.credit_notes import (
     CreditNoteItem,
 )
 from billing_core.store.tables.customers import (
+    ActivationRule,
     Customer,
     CustomerMetadata,
     FixedChargeOverride,
@@ -32,12 +40,14 @@ from billing_core.store.tables.entitlements import (
     Privilege,
 )
 from billing_core.store.tables.invoices import (
+    AppliedUsageThreshold,
     Fee,
     FeeAppliedTax,
     Invoice,
     InvoiceAppliedTax,
     InvoiceMetadata,
     InvoiceSubscription,
+    ProgressiveCredit,
 )
 from billing_core.store.tables.organizations import ApiKey, BillingEntity, Organization
 from billing_core.store.tables.promises import (
@@ -48,15 +58,32 @@ from billing_core.store.tables.promises import (
     WebhookAttempt,
     WebhookEndpoint,
 )
-from billing_core.store.tables.usage import EventCheck, HighWaterMark
+from billing_core.store.tables.thresholds import Alert, SubscriptionActivity, UsageThreshold
+from billing_core.store.tables.usage import EventCheck, EventMark, HighWaterMark
+from billing_core.store.tables.wallets import (
+    Wallet,
+    WalletConsumption,
+    WalletMetric,
+    WalletRefresh,
+    WalletRule,
+    WalletTransaction,
+)
 
 __all__ = [
+    "ActivationRule",
     "AddOn",
+    "Alert",
     "ApiKey",
+    "AppliedCoupon",
+    "AppliedUsageThreshold",
     "BillableMetric",
     "BillingEntity",
     "Charge",
     "ChargeFilter",
+    "Commitment",
+    "Coupon",
+    "CouponCredit",
+    "CouponTarget",
     "Credit",
     "CreditNote",
     "CreditNoteAppliedTax",
@@ -66,6 +93,7 @@ __all__ = [
     "Entitlement",
     "EntitlementValue",
     "EventCheck",
+    "EventMark",
     "Feature",
     "Fee",
     "FeeAppliedTax",
@@ -83,12 +111,21 @@ __all__ = [
     "Plan",
     "PricingUnit",
     "Privilege",
+    "ProgressiveCredit",
     "Row",
     "StoredFile",
     "Subscription",
+    "SubscriptionActivity",
     "Tax",
     "TaxAssignment",
     "TenantRow",
+    "UsageThreshold",
+    "Wallet",
+    "WalletConsumption",
+    "WalletMetric",
+    "WalletRefresh",
+    "WalletRule",
+    "WalletTransaction",
     "Webhook",
     "WebhookAttempt",
     "WebhookEndpoint",

@@ -64,7 +64,8 @@ class ChargeFilter(TenantRow, kw_only=True):
     """A price of its own for the events of a charge whose properties have these values.
 
     `values` maps a key to the values it takes, or to the one word that stands for all declared
-    ones (metering.md 3.12). Filters keep the order they were given in: `position`.
+    ones (metering.md 3.12). Filters keep the order they were given in: `position`. One that copies
+    the filter of a plan for an override names it as its parent.
     """
 
     __tablename__ = "charge_filters"
@@ -74,6 +75,7 @@ class ChargeFilter(TenantRow, kw_only=True):
     values: Mapped[dict[str, list[str]]]
     properties: Mapped[dict[str, Any]] = mapped_column(default_factory=dict)
     invoice_display_name: Mapped[str | None] = mapped_column(default=None)
+    parent_id: Mapped[UUID | None] = mapped_column(default=None)
     updated_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None] = mapped_column(default=None)
 
@@ -163,8 +165,24 @@ class FixedCharge(TenantRow, kw_only=True):
     add_on: Mapped[AddOn] = relationship(lazy="selectin", init=False)
 
 
+class Commitment(TenantRow, kw_only=True):
+    """What a plan brings in at least in each of its periods, in minor units of its currency."""
+
+    __tablename__ = "commitments"
+    __table_args__ = (UniqueConstraint("plan_id"),)
+
+    plan_id: Mapped[UUID] = mapped_column(ForeignKey("plans.id"))
+    amount_cents: Mapped[int]
+    invoice_display_name: Mapped[str | None] = mapped_column(default=None)
+    updated_at: Mapped[datetime]
+
+
 class Plan(TenantRow, kw_only=True):
-    """A price list: a subscription fee per interval and charges for usage."""
+    """A price list: a subscription fee per interval and charges for usage.
+
+    One with a parent is the price list of a single subscription: an override, never listed. What
+    its overrides are still to take over from a plan waits in `pending_cascades`, in order.
+    """
 
     __tablename__ = "plans"
     __table_args__ = (
@@ -176,6 +194,7 @@ class Plan(TenantRow, kw_only=True):
             sqlite_where=text("deleted_at IS NULL AND parent_id IS NULL"),
             postgresql_where=text("deleted_at IS NULL AND parent_id IS NULL"),
         ),
+        Index("ix_plans_parent_id", "parent_id"),
     )
 
     name: Mapped[str]
@@ -191,6 +210,7 @@ class Plan(TenantRow, kw_only=True):
     bill_fixed_charges_monthly: Mapped[bool | None] = mapped_column(default=None)
     parent_id: Mapped[UUID | None] = mapped_column(default=None)
     pending_deletion: Mapped[bool] = mapped_column(default=False)
+    pending_cascades: Mapped[list[Any]] = mapped_column(default_factory=list, server_default="[]")
     custom_metadata: Mapped[dict[str, Any] | None] = mapped_column(default=None)
     updated_at: Mapped[datetime]
     deleted_at: Mapped[datetime | None] = mapped_column(default=None)
@@ -207,6 +227,9 @@ class Plan(TenantRow, kw_only=True):
         order_by=FixedCharge.position,
         primaryjoin="and_(Plan.id == FixedCharge.plan_id, FixedCharge.deleted_at.is_(None))",
         viewonly=True,
+    )
+    minimum_commitment: Mapped[Commitment | None] = relationship(
+        lazy="joined", init=False, viewonly=True
     )
 
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from billing_core.store.columns import Exact
@@ -100,6 +100,12 @@ class Subscription(TenantRow, kw_only=True):
             postgresql_where=text("status = 'active'"),
         ),
         Index(
+            "ix_subscriptions_trial",
+            "trial_ends_at",
+            sqlite_where=text("status = 'active' AND trial_ended_at IS NULL"),
+            postgresql_where=text("status = 'active' AND trial_ended_at IS NULL"),
+        ),
+        Index(
             "uq_subscriptions_active_external_id",
             "org_id",
             "external_id",
@@ -113,6 +119,20 @@ class Subscription(TenantRow, kw_only=True):
             unique=True,
             sqlite_where=text("status = 'pending'"),
             postgresql_where=text("status = 'pending'"),
+        ),
+        Index(
+            "uq_subscriptions_incomplete_external_id",
+            "org_id",
+            "external_id",
+            unique=True,
+            sqlite_where=text("status = 'incomplete'"),
+            postgresql_where=text("status = 'incomplete'"),
+        ),
+        Index(
+            "ix_subscriptions_termination_alert_due",
+            "next_termination_alert_on",
+            sqlite_where=text("status = 'active'"),
+            postgresql_where=text("status = 'active'"),
         ),
     )
 
@@ -129,17 +149,64 @@ class Subscription(TenantRow, kw_only=True):
     ending_at: Mapped[datetime | None] = mapped_column(default=None)
     terminated_at: Mapped[datetime | None] = mapped_column(default=None)
     canceled_at: Mapped[datetime | None] = mapped_column(default=None)
+    trial_ends_at: Mapped[datetime | None] = mapped_column(default=None)
     trial_ended_at: Mapped[datetime | None] = mapped_column(default=None)
+    charges_billed_until: Mapped[datetime | None] = mapped_column(default=None)
+    fixed_charges_billed_until: Mapped[datetime | None] = mapped_column(default=None)
     on_termination_credit_note: Mapped[str | None] = mapped_column(default=None)
     on_termination_invoice: Mapped[str] = mapped_column(default="generate")
     consolidate_invoice: Mapped[bool] = mapped_column(default=True)
     purchase_order_number: Mapped[str | None] = mapped_column(default=None)
+    billing_entity_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("billing_entities.id"), default=None
+    )
+    payment_method_type: Mapped[str] = mapped_column(default="provider", server_default="provider")
+    progressive_billing_disabled: Mapped[bool] = mapped_column(
+        default=False, server_default=false()
+    )
     historical_usage_amount_cents: Mapped[int] = mapped_column(default=0, server_default="0")
     next_billing_on: Mapped[date | None] = mapped_column(default=None)
     next_billing_at: Mapped[datetime | None] = mapped_column(default=None)
+    next_termination_alert_on: Mapped[date | None] = mapped_column(default=None)
+    cancellation_reason: Mapped[str | None] = mapped_column(default=None)
     updated_at: Mapped[datetime]
     customer: Mapped[Customer] = relationship(lazy="selectin", init=False)
     plan: Mapped[Plan] = relationship(lazy="selectin", init=False)
+    own_entity: Mapped[BillingEntity | None] = relationship(lazy="selectin", init=False)
+
+    @property
+    def entity(self) -> BillingEntity:
+        """Who issues its invoices: its own billing entity, else the customer's.
+
+        Zone, taxes and dates are always those of the customer's (subscriptions.md 11).
+        """
+        return self.own_entity or self.customer.entity
+
+
+class ActivationRule(TenantRow, kw_only=True):
+    """What must happen before a subscription starts (`docs/rules/subscriptions.md` 2.5).
+
+    `status`: inactive, pending, satisfied, failed, expired or not_applicable. A `timeout_hours` of
+    0 never expires.
+    """
+
+    __tablename__ = "activation_rules"
+    __table_args__ = (
+        UniqueConstraint("subscription_id", "rule_type"),
+        Index(
+            "ix_activation_rules_due",
+            "expires_at",
+            sqlite_where=text("status = 'pending'"),
+            postgresql_where=text("status = 'pending'"),
+        ),
+    )
+
+    subscription_id: Mapped[UUID] = mapped_column(ForeignKey("subscriptions.id"))
+    rule_type: Mapped[str]
+    timeout_hours: Mapped[int]
+    status: Mapped[str] = mapped_column(default="inactive")
+    expires_at: Mapped[datetime | None] = mapped_column(default=None)
+    updated_at: Mapped[datetime]
 
 
 class FixedChargeUnits(TenantRow, kw_only=True):

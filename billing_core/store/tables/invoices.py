@@ -12,6 +12,7 @@ from billing_core.store.columns import Exact
 from billing_core.store.tables.base import TenantRow
 from billing_core.store.tables.customers import Customer, Subscription
 from billing_core.store.tables.organizations import BillingEntity
+from billing_core.store.tables.thresholds import UsageThreshold
 
 
 class InvoiceMetadata(TenantRow, kw_only=True):
@@ -38,6 +39,36 @@ class InvoiceAppliedTax(TenantRow, kw_only=True):
     amount_cents: Mapped[int]
     amount_currency: Mapped[str]
     fees_amount_cents: Mapped[int]
+
+
+class AppliedUsageThreshold(TenantRow, kw_only=True):
+    """A threshold that a progressive invoice was made for.
+
+    It keeps the lifetime usage that reached it, and how much of that was the running period's.
+    """
+
+    __tablename__ = "applied_usage_thresholds"
+    __table_args__ = (UniqueConstraint("invoice_id", "usage_threshold_id"),)
+
+    invoice_id: Mapped[UUID] = mapped_column(ForeignKey("invoices.id"))
+    usage_threshold_id: Mapped[UUID] = mapped_column(ForeignKey("usage_thresholds.id"))
+    lifetime_usage_amount_cents: Mapped[int]
+    current_usage_amount_cents: Mapped[int]
+    usage_threshold: Mapped[UsageThreshold] = relationship(lazy="selectin", init=False)
+
+
+class ProgressiveCredit(TenantRow, kw_only=True):
+    """What an invoice leaves off because a progressive invoice of the period has billed it."""
+
+    __tablename__ = "progressive_credits"
+    __table_args__ = (UniqueConstraint("invoice_id", "progressive_invoice_id"),)
+
+    invoice_id: Mapped[UUID] = mapped_column(ForeignKey("invoices.id"))
+    progressive_invoice_id: Mapped[UUID] = mapped_column(ForeignKey("invoices.id"), index=True)
+    amount_cents: Mapped[int]
+    progressive_invoice: Mapped["Invoice"] = relationship(
+        lazy="selectin", init=False, foreign_keys=[progressive_invoice_id]
+    )
 
 
 class Invoice(TenantRow, kw_only=True):
@@ -99,10 +130,14 @@ class Invoice(TenantRow, kw_only=True):
     )
     version_number: Mapped[int] = mapped_column(default=4)
     self_billed: Mapped[bool] = mapped_column(default=False)
+    purchase_order_number: Mapped[str | None] = mapped_column(default=None)
     file_id: Mapped[UUID | None] = mapped_column(default=None)
     updated_at: Mapped[datetime]
     customer: Mapped[Customer] = relationship(lazy="selectin", init=False)
     entity: Mapped[BillingEntity] = relationship(lazy="selectin", init=False)
+    applied_thresholds: Mapped[list[AppliedUsageThreshold]] = relationship(
+        lazy="selectin", init=False, order_by=AppliedUsageThreshold.id
+    )
     notes: Mapped[list[InvoiceMetadata]] = relationship(
         lazy="selectin",
         init=False,

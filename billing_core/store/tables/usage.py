@@ -8,7 +8,7 @@ from sqlalchemy import ForeignKey, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from billing_core.store.columns import Exact
-from billing_core.store.tables.base import TenantRow
+from billing_core.store.tables.base import Row, TenantRow
 
 
 class HighWaterMark(TenantRow, kw_only=True):
@@ -52,3 +52,12 @@ class EventCheck(TenantRow, kw_only=True):
 
     last_order: Mapped[int]
     checked_until: Mapped[datetime]
+
+
+class EventMark(Row, kw_only=True):
+    """How far the events of all organizations were looked through, by order of ingestion."""
+
+    __tablename__ = "event_marks"
+
+    purpose: Mapped[str] = mapped_column(primary_key=True)
+    last_order: Mapped[int]
