@@ -15,8 +15,10 @@ from typing import Any, NamedTuple
 
 from billing_core.ids import new_id
 from billing_core.ports import Meter
+from billing_core.store.events.postgres_ingest import asyncpg_url
 from billing_core.store.events.schema import POSTGRES_DDL
-from tests.bench import direct, pricing
+from gateway.migrate import migrate
+from tests.bench import billing, direct, pricing
 from tests.bench.load import KEY
 from tests.bench.machine import (
     Copy,
@@ -33,6 +35,7 @@ from tests.support.events import (
     rig_on,
     running_folder,
     running_writer,
+    sqlite_rig,
 )
 from tests.support.postgres import SIZED, execute, fresh_database, use_settings
 
@@ -204,11 +207,28 @@ async def _direct(
         await direct.run(report, rig, name, sizes, DIRECT_ROUNDS, bare)
 
 
+def _billing(report: Report, directory: Path, count: int) -> None:
+    async def on_sqlite() -> None:
+        async with sqlite_rig(directory) as rig:
+            url = f"sqlite+aiosqlite:///{directory / 'billing.db'}"
+            await migrate(url)
+            await billing.run(report, "sqlite", url, rig, count)
+
+    async def on_postgres(url: str) -> None:
+        await migrate(url)
+        async with postgres_rig(asyncpg_url(url), is_empty=False) as rig:
+            await billing.run(report, "postgres", url, rig, count)
+
+    asyncio.run(on_sqlite())
+    with fresh_database() as url:
+        asyncio.run(on_postgres(url.replace("postgresql://", "postgresql+asyncpg://")))
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--quick", action="store_true", help="under two minutes")
-    parser.add_argument("--only", choices=("pricing", "http", "sqlite", "postgres"))
+    parser.add_argument("--only", choices=("pricing", "http", "sqlite", "postgres", "billing"))
     arguments = parser.parse_args()
     use_settings(*SIZED)
     report = Report()
@@ -223,6 +243,8 @@ def main() -> None:
             pricing.run(report)
         if arguments.only in {None, "http"}:
             http(report, directory, arguments.quick)
+        if arguments.only in {None, "billing"}:
+            _billing(report, directory, 400 if arguments.quick else 10_000)
         if arguments.only in {None, "sqlite"}:
             with running_writer(directory) as files:
                 bare = sqlite_bare_scan(directory)

@@ -1,10 +1,10 @@
-"""G18: a whole billing run against the same prices worked out in memory."""
+"""G18: a whole billing run against the same invoices worked out in memory."""
 
 import asyncio
 import resource
 import secrets
+import statistics
 from base64 import urlsafe_b64encode
-from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,7 +29,6 @@ from billing_core.wire.codec import encode
 from billing_core.wire.organizations import OrganizationIn
 from billing_core.wire.plans import PlanIn
 from billing_core.wire.subscriptions import SubscriptionIn
-from gateway.migrate import migrate
 from tests.bench.machine import NS
 from tests.bench.report import Report
 from tests.support.events import EventRig
@@ -45,7 +44,7 @@ TIERS = [
     {"from_value": 1000, "to_value": 10000, "per_unit_amount": "0.02", "flat_amount": "0"},
     {"from_value": 10000, "to_value": None, "per_unit_amount": "0.01", "flat_amount": "0"},
 ]
-GOAL, LEAST_PER_SECOND = 0.40, 5000
+GOALS = {"postgres": 0.40, "sqlite": 0.60}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,30 +57,21 @@ class Month:
 
 
 async def run(report: Report, name: str, url: str, rig: EventRig, count: int) -> None:
-    """Bill `count` subscriptions of five charges each, in one run of the billing job."""
+    """Bill `count` subscriptions of five charges each, in one run of the job; `url` is migrated."""
     report.section(f"{name}: a billing run of {count:,} subscriptions with five charges")
     KEYRING.use([urlsafe_b64encode(secrets.token_bytes(32)).decode()])
     async with AsyncExitStack() as stack:
-        await migrate(url)
         units = Units(engines_for(url))
         stack.push_async_callback(units.engines.dispose)
         month = await _prepared(units, rig, count)
         compute = report.figure("pure compute", _compute(), "invoices/s")
         rates, resident = await _billed(month)
-    report.figure(f"{name}: billing run", rates, "invoices/s")
-    rate = _mean(rates)
-    report.goal(
-        f"G18 {name}",
-        "invoices of five fees, stored / computed",
-        rate / compute,
-        f">= {GOAL}",
-        GOAL,
-    )
-    report.goal("G18", f"{name}: memory after all / after a fifth", resident, "<= 1.1", 1.1)
-
-
-def _mean(rates: Sequence[float]) -> float:
-    return len(rates) / sum(1 / rate for rate in rates)
+    report.figure(f"{name}: billing run, a shard", rates, "invoices/s")
+    goal, rate = GOALS[name], statistics.harmonic_mean(rates)
+    what = "invoices of five fees, stored / computed"
+    report.goal(f"G18 {name}", what, rate / compute, f">= {goal}", goal)
+    what = "memory after all invoices / after a fifth"
+    report.goal(f"G18 {name}", what, resident, "<= 1.1", 1.1)
 
 
 def _compute(rounds: int = 5, count: int = 500) -> list[float]:
