@@ -49,7 +49,7 @@ docs: $(VENV)/.installed ## build the documentation into site/
 
 # pytest comes last: its `-ra` summary names what was skipped and why, and its counts are the closing line.
 test: lint docs ## everything this machine can run; the last lines say what was skipped and why
-	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 soak: $(VENV)/.installed ## the full-length storms, properties and kills
 	TALLYGATE_SOAK=1 $(BIN)/python -m pytest -m "slow or soak" $(ARGS)

@@ -78,7 +78,7 @@ async def delete_alerts(
 ) -> Response[bytes]:
     """Delete all alerts of a wallet; the answer is empty."""
     await service.delete_all(unit, wallet)
-    return Response(b"", media_type="application/json")
+    return Response(b"", media_type="text/plain")
 
 
 @get(EACH, operation_id="getCustomerWalletAlert", dependencies=OWNED, opt=Operation(ONE).opt())

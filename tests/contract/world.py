@@ -378,6 +378,12 @@ def _invoices(world: World) -> None:
     world.call("findAllInvoices", "GET", "/invoices")
     past_usage = "/customers/c%2F1/past_usage?external_subscription_id=s1"
     world.call("findAllCustomerPastUsage", "GET", past_usage)
+    coupon = {"name": "Ten", "code": "ten", "coupon_type": "percentage", "percentage_rate": "10"}
+    coupon |= {"frequency": "once", "expiration": "no_expiration"}
+    world.org.post("/coupons", {"coupon": coupon})
+    applied = {"external_customer_id": "c/1", "coupon_code": "ten"}
+    world.org.post("/applied_coupons", {"applied_coupon": applied})
+    world.call("findAllCustomerAppliedCoupons", "GET", "/customers/c%2F1/applied_coupons")
     found = world.call("findAllCustomerInvoices", "GET", "/customers/c%2F1/invoices")
     draft = next(one for one in found["invoices"] if one["status"] == "draft")
     path = f"/invoices/{draft['lago_id']}"
