@@ -178,7 +178,7 @@ def _batches(report: Report, directory: Path, url: str, runs: Http, rounds: int)
     bare = Executemany(directory / "bare.db")
     events = direct.live_events(ORG_ID, 50_000)
     for _ in range(rounds):
-        found = runs.measure(Load(32, 100), ("sqlite", "postgres"), 1)
+        found = runs.measure(Load(16, 100), ("sqlite", "postgres"), 1)
         for kind, one in found.items():
             rates[kind].append(one["requests_per_second"] * 100)
         rates["executemany"].append(bare.insert(events))
